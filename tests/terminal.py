@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -31,8 +32,8 @@ class Terminal:
     def __init__(self, process: subprocess.Popen[bytes], own: int, rows: int, columns: int) -> None:
         self._process = process
         self._own = own
-        self._screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=1.0)
-        self._stream = pyte.ByteStream(self._screen)
+        self.screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=1.0)
+        self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self.status: int | None = None
 
@@ -47,6 +48,11 @@ class Terminal:
         while text not in self.shown():
             assert self._more(), f"ended without {text!r}: {self.shown()}"
 
+    def until_match(self, pattern: str) -> None:
+        """Read until the regular expression matches a part of what is on the screen or in the scrollback."""
+        while not re.search(pattern, self.shown()):
+            assert self._more(), f"ended without {pattern!r}: {self.shown()}"
+
     def rest(self) -> str:
         """Read to the end, and return the scrollback and the screen."""
         while self._more():
@@ -56,8 +62,8 @@ class Terminal:
 
     def shown(self) -> str:
         """Return the lines of the scrollback and the screen without trailing spaces."""
-        lines = [*self._screen.history.top, *(self._screen.buffer[row] for row in range(self._screen.lines))]
-        text = ["".join(line[column].data for column in range(self._screen.columns)).rstrip() for line in lines]
+        lines = [*self.screen.history.top, *(self.screen.buffer[row] for row in range(self.screen.lines))]
+        text = ["".join(line[column].data for column in range(self.screen.columns)).rstrip() for line in lines]
         return "\n".join(text).rstrip("\n")
 
     def unwrapped(self) -> str:

@@ -65,7 +65,7 @@ class Report:
         wide = bar >= 8
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            *([BarColumn(bar)] if wide else []),
+            *([BarColumn(bar, complete_style="green")] if wide else []),
             TextColumn("{task.fields[state]}", markup=False),
             *([TimeElapsedColumn()] if wide else []),
             console=self._console,
