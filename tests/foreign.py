@@ -87,6 +87,8 @@ def _reached() -> Iterator[str]:
 
 
 def _replaced() -> Iterator[str]:
+    if not hasattr(httpx2.AsyncClient, "_transport_for_url"):
+        yield "httpx2.AsyncClient has no _transport_for_url, which compat.upstream.http calls"
     if "_transport" not in vars(httpx2.AsyncClient()):
         yield "httpx2.AsyncClient has no _transport, which compat.upstream.http replaces"
 

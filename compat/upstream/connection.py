@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import select
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
-from typing import Final, cast
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from typing import Final, TypeAlias, cast
 
 import httpx2
 
@@ -18,6 +18,9 @@ from compat.upstream.parsing import RequestHead, ResponseParser
 
 JOINED: Final = 64 << 10  # longest block in bytes that is copied behind the head, to be sent with it
 AHEAD: Final = 256 << 10  # bytes of a body that are received before they are read
+
+Blocks: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
+"""The body of a request. Those of an Iterable are not empty."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -39,14 +42,19 @@ class HttpConnection(asyncio.Protocol):
         self._on_lost = on_lost
         self._exchange: Exchange | None = None
 
-    async def send(self, request: httpx2.Request, head: RequestHead) -> httpx2.Response:
-        """Send `request` and return the response, with its body unread. Raises httpx2's errors."""
-        self._exchange = exchange = Exchange(self, request)
+    async def send(self, head: RequestHead, blocks: Blocks, timeouts: Mapping[str, float | None]) -> Exchange:
+        """Send a request with a body of `blocks`. Return the exchange once the head of the response is there. Raises
+        httpx2's errors.
+
+        `timeouts` are httpx2's: the seconds for each `write` and `read`."""
+        self._exchange = exchange = Exchange(self, head, timeouts)
         try:
-            return await exchange.response(request, head)
+            await exchange.send(head, blocks)
+            await exchange.answered()
         except BaseException:
             await exchange.aclose()
             raise
+        return exchange
 
     def usable(self) -> bool:
         """Return whether the idle connection is still open. This asks the system too, because a busy event loop may not
@@ -99,58 +107,69 @@ class Exchange(httpx2.AsyncByteStream):
     this body is being read. If it ends in any other way, the connection is closed.
     """
 
-    def __init__(self, connection: HttpConnection, request: httpx2.Request) -> None:
-        timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
+    def __init__(self, connection: HttpConnection, head: RequestHead, timeouts: Mapping[str, float | None]) -> None:
+        self.answer = ResponseParser(head_only=head.method == "HEAD")
         self._write_timeout, self._read_timeout = timeouts.get("write"), timeouts.get("read")
         self._connection: HttpConnection | None = connection
         self._transport = connection.transport
         self._loop = asyncio.get_running_loop()
-        self._answer = ResponseParser(head_only=request.method == "HEAD")
+        self._start = b""
+        """The head of the request, until it is sent."""
+        self._left: int | None = None
+        """Bytes of the body that are still to be sent, if its length was declared."""
         self._sent = False
         self._paused = False
         self._taken = 0
         self._error: httpx2.TransportError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def response(self, request: httpx2.Request, head: RequestHead) -> httpx2.Response:
-        await self._send(request, head)
-        answer = self._answer
-        while not answer.status:
+    async def answered(self) -> None:
+        """Wait for the head of the response."""
+        while not self.answer.status:
             if self._error:
                 raise self._error
             await self._wait(self._read_timeout, httpx2.ReadTimeout)
-        extensions = {"http_version": b"HTTP/1.1", "reason_phrase": answer.reason}
-        return httpx2.Response(answer.status, headers=answer.headers, stream=self, extensions=extensions)
 
-    async def _send(self, request: httpx2.Request, head: RequestHead) -> None:
+    async def send(self, head: RequestHead, blocks: Blocks) -> None:
         """Send the request, or its beginning if the response does not wait for the rest."""
-        start, left = head.data, head.length
-        async with contextlib.aclosing(_blocks(request)) as blocks:
-            async for block in blocks:
-                if self._unwanted():
+        self._start, self._left = head.data, head.length
+        if isinstance(blocks, AsyncIterable):
+            async with contextlib.aclosing(_not_empty(blocks)) as parts:
+                async for block in parts:
+                    if not await self._block(block):
+                        return
+        else:
+            for block in blocks:
+                if not await self._block(block):
                     return
-                if left is None:
-                    block = b"%x\r\n%b\r\n" % (len(block), block)
-                else:
-                    left -= len(block)
-                    if left < 0:
-                        raise httpx2.LocalProtocolError("The body is longer than its content-length.")
-                    self._sent = not left
-                if start and len(block) <= JOINED:
-                    block = start + block
-                elif start:
-                    self._transport.write(start)
-                start = b""
-                self._transport.write(block)
-                await self._drained()
         if self._unwanted():
             return
-        if left:
+        if self._left:
             raise httpx2.LocalProtocolError("The body is shorter than its content-length.")
         self._sent = True
-        if end := start + (b"0\r\n\r\n" if left is None else b""):
+        if end := self._start + (b"0\r\n\r\n" if self._left is None else b""):
             self._transport.write(end)
             await self._drained()
+
+    async def _block(self, block: bytes) -> bool:
+        """Send a block of the body, which is not empty, and return whether it was wanted."""
+        if self._unwanted():
+            return False
+        if self._left is None:
+            block = b"%x\r\n%b\r\n" % (len(block), block)
+        else:
+            self._left -= len(block)
+            if self._left < 0:
+                raise httpx2.LocalProtocolError("The body is longer than its content-length.")
+            self._sent = not self._left
+        if self._start and len(block) <= JOINED:
+            block = self._start + block
+        elif self._start:
+            self._transport.write(self._start)
+        self._start = b""
+        self._transport.write(block)
+        await self._drained()
+        return True
 
     async def _drained(self) -> None:
         while self._connection and self._connection.full and not self._unwanted():
@@ -159,17 +178,17 @@ class Exchange(httpx2.AsyncByteStream):
     def _unwanted(self) -> bool:
         """Return whether the rest of the request need not be sent: the connection is lost, or the server has answered
         already. A success may depend on the rest until it is complete."""
-        return self._connection is None or self._answer.status >= 300
+        return self._connection is None or self.answer.status >= 300
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        chunks = self._answer.chunks
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        chunks = self.answer.chunks
         try:
             while True:
                 while chunks:
                     chunk = chunks.popleft()
                     self._taken += len(chunk)
                     yield chunk
-                if self._answer.done:
+                if self.answer.done:
                     return
                 if self._error:
                     raise self._error
@@ -187,7 +206,7 @@ class Exchange(httpx2.AsyncByteStream):
     # called by the connection
 
     def received(self, data: bytes) -> None:
-        answer = self._answer
+        answer = self.answer
         try:
             answer.feed(data)
         except httpx2.RemoteProtocolError as exc:
@@ -204,7 +223,7 @@ class Exchange(httpx2.AsyncByteStream):
         try:
             if exc:
                 raise httpx2.ReadError(str(exc)) from exc
-            self._answer.eof()
+            self.answer.eof()
         except httpx2.TransportError as error:
             self._fail(error)
         else:
@@ -217,7 +236,7 @@ class Exchange(httpx2.AsyncByteStream):
 
     def _fail(self, error: httpx2.TransportError) -> None:
         self._error = error
-        self._answer.stop()
+        self.answer.stop()
         self._leave(reusable=False)
 
     def _leave(self, *, reusable: bool) -> None:
@@ -244,19 +263,15 @@ class Exchange(httpx2.AsyncByteStream):
                 timer.cancel()
 
 
-async def _blocks(request: httpx2.Request) -> AsyncGenerator[bytes, None]:
-    """Yield the blocks of the body that are not empty."""
-    stream = request.stream
-    if not isinstance(stream, AsyncIterable):
-        raise TypeError("The body of a request has to be asynchronous.")
-    blocks = aiter(stream)
+async def _not_empty(blocks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    parts = aiter(blocks)
     try:
-        async for block in blocks:
-            if block:
-                yield block
+        async for part in parts:
+            if part:
+                yield part
     finally:
-        if isinstance(blocks, AsyncGenerator):
-            await blocks.aclose()
+        if isinstance(parts, AsyncGenerator):
+            await parts.aclose()
 
 
 def _expire(waiter: asyncio.Future[None], error: type[httpx2.TimeoutException]) -> None:

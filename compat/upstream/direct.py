@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterable, Mapping
 from typing import Final
 
 import httpx2
 
-from compat.upstream.connection import HttpConnection
+from compat.upstream.connection import Blocks, Exchange, HttpConnection
 from compat.upstream.dialling import dial
 from compat.upstream.parsing import RequestHead
 
@@ -41,12 +42,22 @@ class DirectTransport(httpx2.AsyncBaseTransport):
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        origin = _origin(request)
-        head = RequestHead(request)
-        connection = self._kept(origin)
-        if connection is None:
-            connection = await self._opened(origin, request.extensions.get("timeout", {}).get("connect"))
-        return await connection.send(request, head)
+        head = RequestHead(request.method, request.url.raw_path, request.headers.raw)
+        if not isinstance(request.stream, AsyncIterable):
+            raise TypeError("The body of a request has to be asynchronous.")
+        origin, timeouts = origin_of(request.url, request.extensions.get("sni_hostname")), request.extensions["timeout"]
+        exchange = await self.exchange(origin, head, request.stream, timeouts)
+        extensions = {"http_version": b"HTTP/1.1", "reason_phrase": exchange.answer.reason}
+        return httpx2.Response(
+            exchange.answer.status, headers=exchange.answer.headers, stream=exchange, extensions=extensions
+        )
+
+    async def exchange(
+        self, origin: Origin, head: RequestHead, blocks: Blocks, timeouts: Mapping[str, float | None]
+    ) -> Exchange:
+        """Send a request, whose `timeouts` are httpx2's in seconds. Raises httpx2's errors."""
+        connection = self._kept(origin) or await self._opened(origin, timeouts.get("connect"))
+        return await connection.send(head, blocks, timeouts)
 
     async def aclose(self) -> None:
         if self._sweeping:
@@ -122,9 +133,9 @@ class DirectTransport(httpx2.AsyncBaseTransport):
             self._idle.pop(0).transport.abort()
 
 
-def _origin(request: httpx2.Request) -> Origin:
-    url = request.url
+def origin_of(url: httpx2.URL, name: str | None = None) -> Origin:
+    """Return the origin of an address. `name` replaces the host in the server's certificate."""
     if url.scheme not in PORTS:
         raise httpx2.UnsupportedProtocol(f"The scheme {url.scheme!r} is not supported.")
     host = url.raw_host.decode("ascii")
-    return url.scheme, host, url.port or PORTS[url.scheme], request.extensions.get("sni_hostname") or host
+    return url.scheme, host, url.port or PORTS[url.scheme], name or host

@@ -36,10 +36,12 @@ from compat.errors import (
     ServiceUnavailable,
 )
 from compat.upstream.advice import advised
+from compat.upstream.answers import DirectAnswer, UnreadAnswer, decoded
 from compat.upstream.budget import Budget
-from compat.upstream.direct import DirectTransport
+from compat.upstream.direct import DirectTransport, origin_of
 from compat.upstream.guard import UNTRACED, Guard, surface
 from compat.upstream.lag import LoopLag
+from compat.upstream.parsing import RequestHead
 from compat.upstream.pools import EACH, Pools
 
 T = TypeVar("T")
@@ -96,7 +98,7 @@ class _Client(httpx2.AsyncClient):
     """Sends requests with DirectTransport, except those for which the environment names a proxy."""
 
     def __init__(self, verify: ssl.SSLContext, timeout: httpx2.Timeout, socket: str | None) -> None:
-        direct = DirectTransport(verify, keepalive=EACH, expiry=EXPIRY, uds=socket)
+        self._direct = DirectTransport(verify, keepalive=EACH, expiry=EXPIRY, uds=socket)
         super().__init__(
             verify=verify,
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=EACH, keepalive_expiry=EXPIRY),
@@ -105,7 +107,21 @@ class _Client(httpx2.AsyncClient):
             follow_redirects=False,
             trust_env=socket is None,
         )
-        self._transport = direct  # as an argument it would also replace the proxies
+        self._transport = self._direct  # as an argument it would also replace the proxies
+        self._timeouts = timeout.as_dict()
+        self._usual = [(name.encode(), value.encode()) for name, value in self.headers.items()]
+
+    async def ask(self, call: Call, url: httpx2.URL, headers: dict[str, str]) -> UnreadAnswer:
+        """Send the request, and return the response with its body unread. Raises httpx2's errors.
+
+        Without a proxy, httpx2's own objects are not built: that takes longer than the exchange."""
+        if self._transport_for_url(url) is not self._direct:
+            content = _content(call) if call.body else None
+            request = self.build_request(call.method, url, headers=headers, content=content)
+            return await self.send(request, stream=True)
+        given = [(name.encode(), value.encode()) for name, value in headers.items()]
+        head = RequestHead(call.method, url.raw_path, [(b"Host", url.netloc), *self._usual, *given])
+        return DirectAnswer(await self._direct.exchange(origin_of(url), head, _blocks(call), self._timeouts))
 
 
 class Service:
@@ -152,7 +168,7 @@ class Service:
                     return await self._reply(call, response)
         raise AssertionError("stamina returns or raises")
 
-    async def _reply(self, call: Call, response: httpx2.Response) -> Reply:
+    async def _reply(self, call: Call, response: UnreadAnswer) -> Reply:
         try:
             with self._translating():
                 body = b"".join([chunk async for chunk in _chunks(response, ANSWER if call.key else RESULT)])
@@ -186,17 +202,17 @@ class Service:
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as exc:
             raise translated(exc, self._name) from exc
 
-    def _address(self, call: Call) -> httpx2.URL | str:
-        return _joined(self._root, call.url) if call.url.startswith("/") else call.url
+    def _address(self, call: Call) -> httpx2.URL:
+        return _joined(self._root, call.url) if call.url.startswith("/") else httpx2.URL(call.url)
 
     @contextlib.asynccontextmanager
-    async def _client(self, call: Call, principal: Principal) -> AsyncIterator[httpx2.AsyncClient]:
+    async def _client(self, call: Call, principal: Principal) -> AsyncIterator[_Client]:
         slot = self._budget.slot(principal.party) if self._budget and call.rate else contextlib.nullcontext()
         async with slot, self._pools.client() as client:
             yield client
 
     @contextlib.asynccontextmanager
-    async def _answered(self, call: Call, principal: Principal) -> AsyncIterator[httpx2.Response]:
+    async def _answered(self, call: Call, principal: Principal) -> AsyncIterator[UnreadAnswer]:
         """Open the response to `call`, with its body unread. Raises the error that a refusal stands for."""
         async with self._client(call, principal) as client:
             response = await self._opened(client, call, principal)
@@ -205,7 +221,7 @@ class Service:
             finally:
                 await response.aclose()
 
-    async def _opened(self, client: httpx2.AsyncClient, call: Call, principal: Principal) -> httpx2.Response:
+    async def _opened(self, client: _Client, call: Call, principal: Principal) -> UnreadAnswer:
         async for attempt in self._attempts_of(call):
             with attempt:
                 return await self._permitted(client, call, principal, first=attempt.num == 1)
@@ -222,28 +238,26 @@ class Service:
             wait_jitter=0.2,
         )
 
-    async def _permitted(
-        self, client: httpx2.AsyncClient, call: Call, principal: Principal, *, first: bool
-    ) -> httpx2.Response:
+    async def _permitted(self, client: _Client, call: Call, principal: Principal, *, first: bool) -> UnreadAnswer:
         if self._budget:
             await self._budget.turn(call.rate, principal)
         with self._guard.call(surface(call), first=first) if self._guard else UNTRACED as traced:
             return await self._attempt(client, call, principal, traced)
 
     async def _attempt(
-        self, client: httpx2.AsyncClient, call: Call, principal: Principal, traced: Mapping[str, str]
-    ) -> httpx2.Response:
+        self, client: _Client, call: Call, principal: Principal, traced: Mapping[str, str]
+    ) -> UnreadAnswer:
         """Send the request once. The tracing headers `traced` go only where the key goes: to DashScope itself."""
-        headers = {**call.headers, "content-length": str(call.length)} if call.body else dict(call.headers)
+        headers = dict(call.headers)
+        if call.method != "GET":
+            headers["content-length"] = str(call.length)
         if call.key:
             headers.update(traced, authorization=f"Bearer {principal.key}")
         with self._translating():
-            content = _content(call) if call.body else None
             if principal.meter and call.rate not in ("", QUERY, POLICY):
                 principal.meter.sent = True
-            request = client.build_request(call.method, self._address(call), headers=headers, content=content)
             with self._lag.translate_timeouts(self._connect_timeout, httpx2.ConnectTimeout):
-                response = await client.send(request, stream=True)
+                response = await client.ask(call, self._address(call), headers)
             if response.status_code < 300:
                 return response
             try:
@@ -254,7 +268,7 @@ class Service:
         if error is not None:
             model = "" if call.rate in (QUERY, POLICY) else call.rate
             raise advised(error, model, self._root)
-        return _decoded(response, body)  # DashScope reports silence as a 400, which is not an error
+        return decoded(response, body)  # DashScope reports silence as a 400, which is not an error
 
 
 class Account:
@@ -306,7 +320,7 @@ def _backoff(exc: Exception, *, repeatable: bool) -> bool | float:
     return True
 
 
-async def _chunks(response: httpx2.Response, most: int) -> AsyncGenerator[bytes, None]:
+async def _chunks(response: UnreadAnswer, most: int) -> AsyncGenerator[bytes, None]:
     """Yield the decompressed body. Raises ServiceFailed beyond `most` bytes."""
     size = 0
     async with contextlib.aclosing(response.aiter_bytes()) as chunks:
@@ -317,7 +331,7 @@ async def _chunks(response: httpx2.Response, most: int) -> AsyncGenerator[bytes,
             yield chunk
 
 
-async def _start(response: httpx2.Response, most: int) -> bytes:
+async def _start(response: UnreadAnswer, most: int) -> bytes:
     """Return the decompressed body, or its first `most` bytes."""
     body = bytearray()
     async with contextlib.aclosing(response.aiter_bytes()) as chunks:
@@ -326,13 +340,6 @@ async def _start(response: httpx2.Response, most: int) -> bytes:
             if len(body) >= most:
                 break
     return bytes(body[:most])
-
-
-def _decoded(response: httpx2.Response, body: bytes) -> httpx2.Response:
-    """Return the response with a body that was read from it."""
-    described = ("content-encoding", "content-length", "transfer-encoding")
-    headers = [(name, value) for name, value in response.headers.multi_items() if name not in described]
-    return httpx2.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
 async def _content(call: Call) -> AsyncIterator[bytes]:

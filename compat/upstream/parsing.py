@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 import httpx2
@@ -22,11 +23,12 @@ class RequestHead:
     """The bytes of a request's head, `data`, and the `length` of its body, which is None if the body is sent in
     chunks."""
 
-    def __init__(self, request: httpx2.Request) -> None:
+    def __init__(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Raises LocalProtocolError if the head contains characters that are not allowed."""
+        self.method = method
         self.length: int | None = 0
-        lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
-        for name, value in request.headers.raw:
+        lines = [b"%b %b HTTP/1.1" % (method.encode(), path)]
+        for name, value in headers:
             lines.append(b"%b: %b" % (name, value))
             lowered = name.lower()
             if lowered == b"content-length":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Generic, TypeVar
 
 import httpx2
 
@@ -17,21 +18,24 @@ EACH = 16  # concurrent requests per client
 UNUSED = 30.0  # seconds after which an unused client, except the first, is closed with its idle connections
 
 
-class _Pool:
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+ClientT = TypeVar("ClientT", bound=httpx2.AsyncClient)
+
+
+class _Pool(Generic[ClientT]):
+    def __init__(self, client: ClientT) -> None:
         self.client = client
         self.busy = 0
         self.left = 0.0
 
 
-class Pools:
-    def __init__(self, make: Callable[[], httpx2.AsyncClient], clock: Callable[[], float] = time.monotonic) -> None:
+class Pools(Generic[ClientT]):
+    def __init__(self, make: Callable[[], ClientT], clock: Callable[[], float] = time.monotonic) -> None:
         self._make = make
         self._clock = clock
         self._pools = [_Pool(make())]
 
     @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
+    async def client(self) -> AsyncIterator[ClientT]:
         """Yield a client for one request. Keep the context open until the response is closed."""
         pool = self._free()
         pool.busy += 1
@@ -46,7 +50,7 @@ class Pools:
         while self._pools:
             await self._pools.pop().client.aclose()
 
-    def _free(self) -> _Pool:
+    def _free(self) -> _Pool[ClientT]:
         for pool in self._pools:
             if pool.busy < EACH:
                 return pool

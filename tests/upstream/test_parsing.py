@@ -135,24 +135,28 @@ def test_chunks_of_a_body_are_bounded() -> None:
     assert [CHUNK, CHUNK, CHUNK, 1] == [len(chunk) for chunk in parser.chunks]
 
 
+def head_of(request: httpx2.Request) -> RequestHead:
+    return RequestHead(request.method, request.url.raw_path, request.headers.raw)
+
+
 HEADERS: list[dict[str, str]] = [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a": "\0"}, {"a b": "c"}, {"": "b"}, {"a:": "b"}]
 
 
 @pytest.mark.parametrize("headers", HEADERS)
 def test_a_header_cannot_contain_another_one(headers: dict[str, str]) -> None:
     with pytest.raises(httpx2.LocalProtocolError):
-        RequestHead(httpx2.Request("GET", "http://localhost/", headers=headers))
+        head_of(httpx2.Request("GET", "http://localhost/", headers=headers))
 
 
 @pytest.mark.parametrize("method", ["GET / HTTP/1.1\r\nA:", "A B", ""])
 def test_a_method_is_a_token(method: str) -> None:
     with pytest.raises(httpx2.LocalProtocolError):
-        RequestHead(httpx2.Request(method, "http://localhost/"))
+        head_of(httpx2.Request(method, "http://localhost/"))
 
 
 def test_the_head_of_a_request() -> None:
     request = httpx2.Request("POST", "http://localhost:1/a b?c=ü", headers=[(b"X-A", b"b \xfc")], content=b"12")
-    head = RequestHead(request)
+    head = head_of(request)
 
     assert 2 == head.length
     assert head.data.startswith(b"POST /a%20b?c=%C3%BC HTTP/1.1\r\nHost: localhost:1\r\n")
