@@ -110,7 +110,7 @@ def create_app(
     engine = local.name if local else ""
     accounting = Accounting(store.ledger())
     metrics = Metrics(region=settings.short_region, prices=settings.prices, team=team, on_audio=accounting.count)
-    name = "the local engine" if local else "DashScope"
+    name = "DashScope" if not local else "the engine at COMPAT_ENGINE_URL" if engine == "openai" else "the local engine"
     state = SharedState(team.memory) if team else OwnState()
     check = (lambda: local.report.check()) if local else lambda: None
     guard = _guard(settings, metrics, state, traces, check=check, name=name)

@@ -92,11 +92,13 @@ def recogniser(answer: Answer, models: list[str] | None = None) -> Iterator[Reco
 
 def whisper(asked: Received) -> Response:
     """Answer as faster-whisper and OpenAI do: one segment, and the words without their punctuation."""
-    if not asked.words:
+    words = asked.words
+    if not words:
         return JSONResponse({"task": "transcribe", "language": "english", "text": "", "segments": [], "words": []})
-    seconds = [{"word": w.text, "start": w.begin_ms / 1000, "end": w.end_ms / 1000} for w in asked.words]
-    segment = {"id": 0, "start": seconds[0]["start"], "end": seconds[-1]["end"], "text": f" {asked.text}"}
-    body = {"task": "transcribe", "language": "english", "duration": len(asked.pcm) / 32_000, "text": asked.text}
+    text = " ".join(word.text for word in words)
+    seconds = [{"word": w.text, "start": w.begin_ms / 1000, "end": w.end_ms / 1000} for w in words]
+    segment = {"id": 0, "start": seconds[0]["start"], "end": seconds[-1]["end"], "text": f" {text}"}
+    body = {"task": "transcribe", "language": "english", "duration": len(asked.pcm) / 32_000, "text": text}
     return JSONResponse(body | {"segments": [segment], "words": seconds})
 
 

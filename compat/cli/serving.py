@@ -31,6 +31,7 @@ from compat.sharing.team import Team
 if TYPE_CHECKING:
     from compat.observability.tracing import Traces
 
+_SOONER = 0.9  # so that the engine gives up first: its error names the server
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 INTERRUPTED = 128 + signal.SIGINT
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -165,7 +166,7 @@ def remote(settings: Settings, engine: str) -> dict[str, object] | None:
         "model": settings.engine_model or "",
         "concurrency": settings.engine_concurrency,
         "connect_timeout": settings.connect_timeout,
-        "answer_timeout": settings.answer_timeout,
+        "answer_timeout": settings.answer_timeout * _SOONER,
         "proxy": None if direct else getproxies().get(parts.scheme, getproxies().get("all")),
     }
 

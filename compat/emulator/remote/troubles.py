@@ -57,7 +57,7 @@ def broken(host: str) -> EngineTrouble:
 
 
 def late(host: str, seconds: float) -> EngineTrouble:
-    text = f"The engine at {host} did not answer within {seconds:g} s (COMPAT_ANSWER_TIMEOUT)."
+    text = f"The engine at {host} did not answer within {seconds:g} s, a part of COMPAT_ANSWER_TIMEOUT."
     return EngineTrouble("Timeout", text)
 
 
