@@ -41,6 +41,7 @@ from compat.upstream.sockets import Connection, Sockets
 log = logging.getLogger("compat.live")
 PING = 2.0  # seconds
 SOUND = 1 << 20  # bytes of sound that each session may hold; more is counted in steps of this size
+AHEAD = 5.0  # seconds of a call's sound that are allowed in advance, because its track cannot be made to wait
 CROWDED = "Too much sound is waiting to be recognised: send it more slowly, or open fewer sessions."
 VocabularyCheck: TypeAlias = Callable[[str, str, Principal], Awaitable[object]]
 """Raises BadRequest if a stored vocabulary, by its id, does not fit DashScope's model."""
@@ -156,9 +157,9 @@ class LiveSession:
 
     def hear(self, pcm: bytes) -> None:
         """Handle audio of a call's track."""
-        if self._short(len(pcm)) and not self._extending:
+        if self._short(len(pcm), AHEAD) and not self._extending:
             self._extending = True
-            self._start(self._allow(len(pcm)))
+            self._start(self._allow(len(pcm), AHEAD))
         try:
             self._do(self._bridge.from_client(Sound(pcm), self._now))
         except Exception as exc:  # noqa: BLE001 - any bug
@@ -291,18 +292,19 @@ class LiveSession:
             self._do(self._bridge.from_client(frame, self._now))
             await self._take_rest()
 
-    def _short(self, size: int) -> bool:
-        """Whether the allowance has to be extended before the next piece of a frame of `size` bytes is taken."""
+    def _short(self, size: int, ahead: float = 0.0) -> bool:
+        """Whether the allowance has to be extended before the next piece of a frame of `size` bytes is taken, or
+        `ahead` seconds before that."""
         allowance = self._allowance
         if allowance is None or allowance.exhausted:
             return False
-        return self._bridge.seconds + self._bridge.most(size) > allowance.granted
+        return self._bridge.seconds + ahead + self._bridge.most(size) > allowance.granted
 
-    async def _allow(self, size: int) -> None:
+    async def _allow(self, size: int, ahead: float = 0.0) -> None:
         if self._allowance is None:
             return
-        if self._short(size):
-            await self._allowance.extend(self._bridge.seconds + self._bridge.most(size))
+        if self._short(size, ahead):
+            await self._allowance.extend(self._bridge.seconds + ahead + self._bridge.most(size))
         self._bridge.allow(self._allowance.granted, self._allowance.reason)
         self._extending = False
 

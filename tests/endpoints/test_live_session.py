@@ -16,10 +16,14 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from compat.bridge import Bridge
+from compat.config.keys import KeyEntry
 from compat.config.principal import Party, Principal
 from compat.endpoints.live_session import SOUND, Bounds, Disconnected, LiveSession
+from compat.jobs.opening import open_store
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.server_events import Error, ServerEvent
+from compat.spending.accounting import Accounting
+from compat.spending.allowance import STEP, Allowance
 from compat.upstream.shares import Holding, Shares
 from compat.upstream.sockets import Sockets
 from tests.endpoints.live import live_server
@@ -75,6 +79,7 @@ async def running(
     memory: Shares | None = None,
     on_event: Callable[[ServerEvent], object] = lambda _: None,
     listening: socket.socket | None = None,
+    allowance: Allowance | None = None,
 ) -> AsyncIterator[tuple[LiveSession, Client, asyncio.Task[None]]]:
     """A session whose service accepts connections and never answers."""
     with contextlib.closing(listening or socket.create_server(("127.0.0.1", 0))) as listening:
@@ -88,7 +93,7 @@ async def running(
             on_event=on_event,
         )
         client = Client()
-        session = LiveSession(bridge, client, service, Principal(key="k"), _fits, bounds, memory)
+        session = LiveSession(bridge, client, service, Principal(key="k"), _fits, bounds, memory, allowance)
         task = asyncio.create_task(session.run())
         await settled()
         yield session, client, task
@@ -104,6 +109,26 @@ async def _fits(*_: object) -> None:
 async def settled() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def test_the_allowance_of_a_call_is_extended_before_its_track_needs_it() -> None:
+    """A track cannot be made to wait, unlike a client's frames."""
+    store = open_store(None)
+    alice = Principal("k", entry=KeyEntry(name="alice", digest=b"", daily=80))
+    allowance = Allowance(Accounting(store.ledger()), alice)
+    await allowance.open()
+    heard = 0.0
+    async with running(allowance=allowance) as (session, client, _):
+        while heard < 2.5 * STEP:
+            session.hear(bytes(960))
+            heard += 0.02
+            for _ in range(100_000):
+                if allowance.granted > heard + 0.1:
+                    break
+                await asyncio.sleep(0)
+        assert "error" not in [event["type"] for event in client.events]
+        assert 80 == allowance.granted
+    await store.close()
 
 
 async def test_frames_are_taken_at_once() -> None:
