@@ -87,8 +87,9 @@ class Report:
     def _sum_up(self) -> None:
         if self._whole is not None:
             whole, completed = self._progress.tasks[0], sum(self._partly.values())
-            count = f"{self._done + len(self.left)} of {self.expected}, " if self.expected > 1 else ""
-            state = f"{count}{_clock(completed)} of {_clock(whole.total or 0)}"
+            counts = [f"{self._done + len(self.left)} of {self.expected}"] if self.expected > 1 else []
+            clocks = [f"{_clock(completed)} of {_clock(whole.total)}"] if whole.total else []
+            state = ", ".join(counts + clocks)
             self._progress.update(self._whole, completed=completed, state=state)
 
     def _bar(self, piece: OutputPiece) -> TaskID:

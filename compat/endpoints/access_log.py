@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from compat.observability.entry import RequestEntry
 from compat.observability.metrics import Metrics, route
+from compat.openai_api.jobs import NOWHERE
 
 if TYPE_CHECKING:
     from compat.observability.tracing import Traces
@@ -97,6 +98,8 @@ class AccessLogMiddleware:
 
 def _routine(entry: RequestEntry) -> bool:
     """Return whether a request is one of many without news: a poll of a job, a health check or a file of the page."""
+    if entry.path.endswith(NOWHERE):  # a client asks whether there are jobs here
+        return True
     if entry.method not in ("GET", "HEAD") or entry.status not in (200, 202, 304):
         return False
     return entry.status == 202 or entry.path in ROUTINE or entry.path.startswith("/playground/")

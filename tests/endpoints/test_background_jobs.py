@@ -161,6 +161,7 @@ def test_the_log_has_an_entry_for_the_end_of_a_job(
 
     [entry] = logged("job")
     assert entry["job"] in [request.get("job") for request in logged("request")]
+    assert {"POST"} == {request["method"] for request in logged("request") if request["status"] == 202}  # no polls
     assert ("anyone", MODEL, "filetrans") == (entry["caller"], entry["model"], entry["road"])
     assert end == {name: value for name, value in entry.items() if name in end}
 
