@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 
@@ -9,6 +10,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+@functools.lru_cache(4096)
 def address(text: str) -> Address | None:
     """Parse an IP address; None if `text` is not one. Drops an IPv6 zone; converts an IPv4-mapped address to IPv4."""
     try:

@@ -5,6 +5,7 @@ Sources: DashScope's API reference for the hosts, the package dashscope 2.0.2 fo
 
 from __future__ import annotations
 
+import functools
 import re
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ def region_id(short: str) -> str:
     return REGION_IDS.get(short, short)
 
 
+@functools.cache
 def short(region: str | None, base_url: str | None) -> str:
     """Return `beijing`, `singapore`, `us`, another region's id, or `custom` for an address of no known region."""
     if region or not base_url:

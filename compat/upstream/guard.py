@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -87,9 +88,12 @@ class Guard:
 def surface(call: Call) -> str:
     """Return the surface of a call, from its address: `chat`, `generation`, `transcription`, `tasks`, `uploads`, or
     `files` for object stores and results."""
-    if not call.key:
-        return "files"
-    parts = urlsplit(call.url).path.strip("/").split("/")
+    return _surface(call.url) if call.key else "files"
+
+
+@functools.lru_cache(256)
+def _surface(url: str) -> str:
+    parts = urlsplit(url).path.strip("/").split("/")
     if "chat" in parts:
         return "chat"
     return "tasks" if "tasks" in parts else parts[-1]

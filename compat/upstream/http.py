@@ -12,7 +12,7 @@ import importlib.util
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.request import getproxies
 
 import httpx2
@@ -45,6 +45,7 @@ from compat.upstream.parsing import RequestHead
 from compat.upstream.pools import EACH, Pools
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 BLOCK = 192 << 10
 """Bytes of a file that are encoded and sent at a time: few enough to stay in a processor's cache between the two, and a
@@ -92,6 +93,12 @@ def checked_environment() -> Iterator[None]:
         raise SettingsError("HTTPS_PROXY or ALL_PROXY should be an address such as http://127.0.0.1:3128.") from None
     except OSError as exc:
         raise SettingsError("SSL_CERT_FILE should be a file of certificates in PEM.") from exc
+
+
+class Asking(Protocol[T_co]):
+    """Performs a call once. `first` is false for a repetition."""
+
+    async def __call__(self, *, first: bool) -> T_co: ...
 
 
 class _Client(httpx2.AsyncClient):
@@ -162,11 +169,11 @@ class Service:
     async def send(self, call: Call, principal: Principal) -> Reply:
         """Perform `call` and return the complete response. Raises the error that a refusal stands for."""
         async with self._client(call, principal) as client:
-            async for attempt in self._attempts_of(call):
-                with attempt:
-                    response = await self._permitted(client, call, principal, first=attempt.num == 1)
-                    return await self._reply(call, response)
-        raise AssertionError("stamina returns or raises")
+
+            async def ask(*, first: bool) -> Reply:
+                return await self._reply(call, await self._permitted(client, call, principal, first=first))
+
+            return await self._repeated(call, ask)
 
     async def _reply(self, call: Call, response: UnreadAnswer) -> Reply:
         try:
@@ -222,9 +229,19 @@ class Service:
                 await response.aclose()
 
     async def _opened(self, client: _Client, call: Call, principal: Principal) -> UnreadAnswer:
+        return await self._repeated(call, functools.partial(self._permitted, client, call, principal))
+
+    async def _repeated(self, call: Call, ask: Asking[T]) -> T:
+        """Return what `ask` returns, and repeat it after a failure that allows this."""
+        try:
+            return await ask(first=True)
+        except CompatError as exc:
+            failure = exc
         async for attempt in self._attempts_of(call):
             with attempt:
-                return await self._permitted(client, call, principal, first=attempt.num == 1)
+                if attempt.num == 1:  # stamina's preparations take longer than an attempt that succeeds
+                    raise failure
+                return await ask(first=False)
         raise AssertionError("stamina returns or raises")
 
     def _attempts_of(self, call: Call) -> AsyncIterator[stamina.Attempt]:

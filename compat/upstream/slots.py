@@ -103,9 +103,24 @@ class Slots:
         """Return whether the party holds as many slots as its own bound allows."""
         return party.concurrency is not None and self._shares.held(party) >= party.concurrency
 
+    def take(self, party: Party) -> bool:
+        """Take a slot if nobody waits for one and one is free, and return whether it was."""
+        return not len(self._queue) and self._shares.take(party, most=party.concurrency, since=time.monotonic())
+
+    def give(self, party: Party) -> None:
+        """Give a slot back to those who wait."""
+        self._shares.give(party)
+        self._serve()
+
     @contextlib.asynccontextmanager
     async def taken(self, party: Party) -> AsyncIterator[None]:
         """Hold a slot while the context is open. The wait for it has no timeout."""
+        if self.take(party):
+            try:
+                yield
+            finally:
+                self.give(party)
+            return
         turn = _Turn(party, asyncio.get_running_loop().create_future(), time.monotonic())
         self._queue.put(party.name, turn)
         self._serve()
@@ -120,8 +135,7 @@ class Slots:
         try:
             yield
         finally:
-            self._shares.give(party)
-            self._serve()
+            self.give(party)
 
     def _serve(self) -> None:
         while (turn := self._queue.next(self._takes)) is not None:
