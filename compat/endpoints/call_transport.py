@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from compat.endpoints.live_session import Disconnected, LiveSession
+from compat.endpoints.live_session import LiveSession
+from compat.endpoints.transport import Disconnected
 from compat.errors import Overloaded
 from compat.webrtc.peer import Lost, Peer
 
@@ -95,6 +96,9 @@ class CallTransport:
             return await self._peer.receive()
         except Lost as exc:
             raise Disconnected(1000) from exc
+
+    def write_now(self, texts: Sequence[str]) -> bool:  # noqa: ARG002 - a data channel has nothing of the kind
+        return False
 
     async def write(self, text: str) -> None:
         kind = text[:60]

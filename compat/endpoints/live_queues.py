@@ -16,6 +16,12 @@ class Outgoing:
         self.waiting: deque[str | bytes | Hangup | None] = deque()
         self.size = 0
         self._more = asyncio.Event()
+        self._done = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether the writer has written everything, and waits for more."""
+        return self._done and not self.waiting
 
     def put(self, frame: str | bytes | Hangup | None) -> None:
         self.waiting.append(frame)
@@ -23,9 +29,11 @@ class Outgoing:
         self._more.set()
 
     async def take(self) -> str | bytes | Hangup | None:
+        self._done = True
         while not self.waiting:
             self._more.clear()
             await self._more.wait()
+        self._done = False
         frame = self.waiting.popleft()
         self.size -= len(frame) if isinstance(frame, str | bytes) else 0
         return frame

@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextvars import copy_context
-from typing import Any, Protocol, TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import msgspec
 
@@ -32,6 +32,7 @@ from compat.bridge.actions import (
 from compat.bridge.intake import Sound
 from compat.config.principal import Principal
 from compat.endpoints.live_queues import Outgoing, Upstream, switch
+from compat.endpoints.transport import ClientTransport, Disconnected
 from compat.errors import BadRequest, CompatError
 from compat.spending.allowance import Allowance
 from compat.upstream.fallback import LiveFallback
@@ -46,22 +47,6 @@ CROWDED = "Too much sound is waiting to be recognised: send it more slowly, or o
 VocabularyCheck: TypeAlias = Callable[[str, str, Principal], Awaitable[object]]
 """Raises BadRequest if a stored vocabulary, by its id, does not fit DashScope's model."""
 UNREAD = Hangup(1008, "The client does not read its events.")
-
-
-class Disconnected(Exception):
-    """The client disconnected, or the transport was closed. `code` is a WebSocket close code (RFC 6455 §7.4)."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class ClientTransport(Protocol):
-    """The connection to the client. Every method raises Disconnected."""
-
-    async def read(self) -> str | bytes: ...
-    async def write(self, text: str) -> None: ...
-    async def close(self, code: int, reason: str) -> None: ...
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +89,7 @@ class LiveSession:
         self._allowance = allowance
         self._bounds = bounds or Bounds()
         self._outgoing = Outgoing()
+        self._events: list[str] = []
         self._upstream: Upstream | None = None
         self._readable = asyncio.Event()
         self._reading = True
@@ -174,10 +160,12 @@ class LiveSession:
     def _do(self, actions: Iterable[Action]) -> None:
         for action in actions:
             self._perform(action)
+        self._tell()
         upstream = self._upstream
         if upstream is not None and upstream.drained:
             for action in self._bridge.upstream_drained(self._now):
                 self._perform(action)
+            self._tell()
             if upstream.written:
                 upstream.outgoing.put(None)
         if self._outgoing.size > self._bounds.backlog and not self._stalled:
@@ -204,7 +192,7 @@ class LiveSession:
     def _perform(self, action: Action) -> None:
         match action:
             case ToClient(text):
-                self._outgoing.put(text)
+                self._events.append(text)
             case ToUpstream(frame):
                 if self._upstream is not None:
                     self._upstream.put(frame)
@@ -220,9 +208,19 @@ class LiveSession:
             case CheckVocabulary(vocabulary_id, model):
                 self._ending.append(self._start(self._check(vocabulary_id, model)))
             case Hangup():
+                self._tell()
                 self._outgoing.put(action)
             case _:
                 assert_never(action)
+
+    def _tell(self) -> None:
+        """Write the events of one step at once, because the writer task would first wait for all other sessions."""
+        if self._events:
+            events, self._events = self._events, []
+            fit = self._outgoing.idle and sum(map(len, events)) <= self._bounds.backlog
+            if not (fit and self._caller.write_now(events)):
+                for event in events:
+                    self._outgoing.put(event)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin a task of the session in its context, as `take` is called outside of it."""

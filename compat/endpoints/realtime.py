@@ -9,7 +9,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,7 +26,8 @@ from compat.config.settings import Settings
 from compat.endpoints import origins
 from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Gate
-from compat.endpoints.live_session import Bounds, ClientTransport, Disconnected, LiveSession, VocabularyCheck
+from compat.endpoints.live_session import Bounds, LiveSession, VocabularyCheck
+from compat.endpoints.transport import ClientTransport, Disconnected
 from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, NotAuthenticated, ServiceUnavailable
 from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api import secrets
@@ -335,6 +336,10 @@ class _SocketTransport:
         text: str | None = message.get("text")
         frame: str | bytes = message["bytes"] if text is None else text
         return frame
+
+    def write_now(self, texts: Sequence[str]) -> bool:
+        put = self._socket.scope["state"].get("put")  # see server/websocket
+        return put is not None and put(texts)
 
     async def write(self, text: str) -> None:
         with _closing():

@@ -15,7 +15,8 @@ uvicorn 0.54 has these faults, which this module corrects:
 A short text frame that arrives whole, which is nearly every frame of live audio, passes by websockets' parser and
 uvicorn's queue, which took a third of the time of a frame: `_take_whole` unmasks it and gives it to the application at
 once, if the application has set `scope["state"]["take"]`. `take` gets the text and returns whether it was handled; if
-not, the frame waits in the queue like any other. Whatever else arrives goes to the parser.
+not, the frame waits in the queue like any other. Whatever else arrives goes to the parser. The way back is
+`scope["state"]["put"]`, which writes the events of one step at once, without a turn of the event loop.
 """
 
 from __future__ import annotations
@@ -23,23 +24,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
 
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.datastructures import Headers
-from websockets.frames import DATA_OPCODES, CloseCode, Frame
-from websockets.http11 import Response
+from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
-from websockets.server import ServerProtocol
-from websockets.streams import StreamReader
-from websockets.typing import LoggerLike, StatusLike
 
 from compat.config.principal import ANYONE
-from compat.errors import INTERNAL_ERROR, BadRequest, CompatError
 from compat.server import refusal
 from compat.server.memory import FREE, Memory
+from compat.server.parsing import UNREADABLE, WebSocketConnection, length
 from compat.server.refusal import LINGER
 from compat.upstream.masks import unmasked
 from compat.upstream.shares import Shares
@@ -50,57 +46,7 @@ MOST: Final = 1 << 14  # bytes of one frame parsed at a time
 TEXT: Final = 0x81  # the first byte of a text message in one frame (RFC 6455, 5.2)
 MASKED: Final = 0x80
 SHORTEST: Final = 8  # bytes: a shorter frame has no event in it
-LONGEST_HEAD: Final = 14
 CROWDED: Final = "Too many long messages at a time: send appends of up to 64 KiB, or fewer of them at once."
-
-UNREADABLE: Final = BadRequest(
-    "This is not a WebSocket handshake (RFC 6455, version 13) with lines of at most 8192 bytes.",
-    code="invalid_handshake",
-)
-
-
-class _Reader(StreamReader):
-    """`between`: whether the parser waits for the beginning of a frame."""
-
-    between = False
-
-    def at_eof(self) -> Generator[None, None, bool]:
-        self.between = True
-        try:
-            return (yield from super().at_eof())
-        finally:
-            self.between = False
-
-
-class WebSocketConnection(ServerProtocol):
-    """The protocol of websockets, with refusals in OpenAI's shape."""
-
-    reader: _Reader
-
-    def __init__(self, *, on_refusal: refusal.OnRefusal, max_size: int | None, logger: LoggerLike) -> None:
-        super().__init__(max_size=max_size, logger=logger)
-        self._on_refusal = on_refusal
-        self.reader = _Reader()
-        self.parser = self.parse()
-        next(self.parser)  # as in websockets' constructor, with its own reader
-        self._fragmented = False
-
-    @property
-    def between(self) -> bool:
-        """Whether the next byte begins a message or a control frame between two messages."""
-        return self.reader.between and not self._fragmented
-
-    def recv_frame(self, frame: Frame) -> None:
-        super().recv_frame(frame)
-        if frame.opcode in DATA_OPCODES:
-            self._fragmented = not frame.fin
-
-    def reject(self, status: StatusLike, text: str) -> Response:  # noqa: ARG002 - websockets' message
-        """Return an error in OpenAI's shape. `text` is not used, since it quotes the client's headers."""
-        plain = super().reject(status, "")
-        error = UNREADABLE if plain.status_code < 500 else CompatError(INTERNAL_ERROR)
-        headers, body = refusal.fields(error, self._on_refusal)
-        return Response(plain.status_code, plain.reason_phrase, Headers(headers), body)
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -221,7 +167,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _step(self) -> int:
         """Return how many bytes to parse next: those of one frame, or SOME."""
         if self.conn.reader.between:
-            self._due = _length(self._came)
+            self._due = length(self._came)
         size = min(max(self._due, SOME), MOST)
         self._due = max(self._due - size, 0)
         return size
@@ -240,6 +186,16 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._take()
         if not (self._came or self._waits) and self.queue.empty():
             self._read(on=True)
+
+    def put(self, texts: Iterable[str]) -> bool:
+        """Send text messages with one system call. Return False if they have to wait for `send`."""
+        closing = self.close_sent or self.disconnected or self.transport.is_closing()
+        if closing or not self.writable.is_set() or self.conn.state is not State.OPEN:
+            return False
+        for text in texts:
+            self.conn.send_text(text.encode())
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
 
     async def receive(self) -> ASGIReceiveEvent:
         self._memory.free()
@@ -306,6 +262,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         """Start the pings, and handle early frames. uvicorn calls this after the handshake response."""
         super().start_keepalive()
+        self.scope["state"]["put"] = self.put
         self._memory.belongs(self.scope["state"].get("party", ANYONE))
         if self._early:
             early, self._early = self._early, b""
@@ -381,17 +338,3 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused is on:
             self.read_paused = not on
             (self.transport.resume_reading if on else self.transport.pause_reading)()
-
-
-def _length(came: memoryview) -> int:
-    """Return the length of the frame that begins here (RFC 6455, 5.2), or 0 if its head is not whole."""
-    head = bytes(came[:LONGEST_HEAD])
-    if len(head) < LONGEST_HEAD:
-        return 0
-    match head[1] & 127:
-        case 126:
-            return 8 + int.from_bytes(head[2:4])
-        case 127:
-            return 14 + int.from_bytes(head[2:10])
-        case size:
-            return 6 + size

@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +18,8 @@ from websockets.frames import Frame, Opcode
 from compat.bridge import Bridge
 from compat.config.keys import KeyEntry
 from compat.config.principal import Party, Principal
-from compat.endpoints.live_session import SOUND, Bounds, Disconnected, LiveSession
+from compat.endpoints.live_session import SOUND, Bounds, LiveSession
+from compat.endpoints.transport import Disconnected
 from compat.jobs.opening import open_store
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.server_events import Error, ServerEvent
@@ -45,6 +46,9 @@ class Client:
         if frame is None:
             raise Disconnected(1000)
         return frame
+
+    def write_now(self, texts: Sequence[str]) -> bool:  # noqa: ARG002 - leaves them to `write`
+        return False
 
     async def write(self, text: str) -> None:
         self.events.append(json.loads(text))
