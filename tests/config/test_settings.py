@@ -120,6 +120,17 @@ WRONG = [
     ({"DASHSCOPE_FALLBACK_REGION": "us"}, "DASHSCOPE_FALLBACK_REGION needs DASHSCOPE_FALLBACK_API_KEY"),
     ({"DASHSCOPE_FALLBACK_WORKSPACE_ID": "ws"}, "DASHSCOPE_FALLBACK_WORKSPACE_ID needs DASHSCOPE_FALLBACK_API_KEY"),
     ({"DASHSCOPE_FALLBACK_BASE_URL": "https://x"}, "DASHSCOPE_FALLBACK_BASE_URL needs DASHSCOPE_FALLBACK_API_KEY"),
+    (
+        {"COMPAT_ENGINE": "whisper"},
+        "COMPAT_ENGINE should be openai (a server at COMPAT_ENGINE_URL), moonshine or tones",
+    ),
+    ({"COMPAT_ENGINE": "openai"}, "COMPAT_ENGINE=openai needs COMPAT_ENGINE_URL"),
+    ({"COMPAT_ENGINE_URL": "http://gpu:8000"}, "COMPAT_ENGINE_URL needs COMPAT_ENGINE=openai"),
+    ({"COMPAT_ENGINE_URL": "gpu:8000"}, "COMPAT_ENGINE_URL should be the base URL of a server"),
+    (
+        {"COMPAT_ENGINE": "openai", "COMPAT_ENGINE_URL": "http://gpu:8000", "COMPAT_PASS_KEY": "1"},
+        "COMPAT_PASS_KEY passes keys on to DashScope, which COMPAT_ENGINE=openai replaces",
+    ),
     ({"COMPAT_LOG_LEVEL": "loud"}, "COMPAT_LOG_LEVEL should be debug"),
     ({"COMPAT_JOB_RETENTION": "-1"}, "COMPAT_JOB_RETENTION should be a number of seconds, 0 or more"),
     ({"COMPAT_HEARTBEAT": "0"}, "COMPAT_HEARTBEAT should be a number of seconds above 0"),

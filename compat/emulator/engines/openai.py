@@ -175,7 +175,8 @@ class RemoteListener:
 
     def _ask(self, cut: Iterator[Piece]) -> None:
         for piece in cut:
-            self._asked.append((piece, self._client.transcribe(piece.pcm, self._hints)))
+            patient = self._client.proven  # what was said cannot be said again
+            self._asked.append((piece, self._client.transcribe(piece.pcm, self._hints, patient=patient)))
 
     def _collect(self, answer: RemoteAnswer) -> None:
         self._sentences += answers.sentences(answer, self._asked[self._given][0])

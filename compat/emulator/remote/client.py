@@ -72,7 +72,8 @@ class RemoteClient:
         self._slots = asyncio.Semaphore(server.concurrency)
         self._model = server.model
         self._refused: set[tuple[str, str]] = set()  # fields with the values that the server refuses
-        self._proven = False  # whether it has answered at all
+        self.proven = False
+        """Whether the server has answered a request with a transcript."""
 
     def transcribe(self, pcm: bytes, hints: Hints, *, patient: bool = False) -> Future[RemoteAnswer]:
         """Send 16 kHz PCM. The future raises EngineTrouble, and cancels the request when it is cancelled.
@@ -144,14 +145,14 @@ class RemoteClient:
         response = await self._post(pcm, fields)
         dropped: set[tuple[str, str]] = set()
         first = response
-        while response.status_code in _REFUSALS and (suspect := _suspect(fields, response, proven=self._proven)):
+        while response.status_code in _REFUSALS and (suspect := _suspect(fields, response, proven=self.proven)):
             dropped |= suspect
             fields = self._without(fields, suspect)
             response = await self._post(pcm, fields)
         if response.status_code != 200:
             raise self._trouble(first if dropped else response)
         self._refused |= dropped
-        self._proven = True
+        self.proven = True
         return self._read(response)
 
     async def _fields(self, hints: Hints) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from compat.emulator import sample, sound
 from compat.emulator.engine import EngineTrouble
 from compat.emulator.engines.openai import OpenAI
-from compat.emulator.engines.tones import VOCABULARY, encode, lay
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.live_settings import LiveLimits
 from compat.emulator.remote.client import RemoteServer
 from compat.emulator.state import Limits
@@ -26,7 +26,7 @@ from tests.emulator.laptop import SSE, Laptop, Start, data_uri
 from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, appended, kinds, transcripts, vad
 from tests.emulator.recordings import wav
 from tests.polling import until
-from tests.recognisers import Answer, Received, body, recogniser, vllm, whisper
+from tests.recognisers import Answer, Received, asking, body, recogniser, vllm, whisper
 
 WORDS = VOCABULARY[:5]
 SPEECH = encode(lay(WORDS))
@@ -142,6 +142,16 @@ def test_the_request_ends_when_the_caller_disconnects(start: Start, tmp_path: Pa
         assert [] != list(engine.recognise([SPEECH]))  # the only slot is free again
 
 
+def test_this_server_is_a_recogniser_too() -> None:
+    spoken = lay(VOCABULARY[:20], begin_ms=500)
+    with asking(Tones(), "server") as engine:
+        words = [word for sentence in engine.recognise([encode(spoken)]) for word in sentence.words]
+
+    assert [word.text for word in spoken] == [word.text for word in words]
+    assert [word.begin_ms for word in spoken] == pytest.approx([word.begin_ms for word in words], abs=20)
+    assert [word.end_ms for word in spoken] == pytest.approx([word.end_ms for word in words], abs=20)
+
+
 def test_speakers_are_told_apart_by_their_voices() -> None:
     dialogue = list(sound.read(sample.path().with_name("endgame_nagg_nell.wav")))[8:17]
     with asked(body(text="Hello there.")) as engine:
@@ -220,6 +230,22 @@ async def test_a_turn_fails_alone(start: Start) -> None:
     [failed] = [event for event in talk.events if str(event["type"]).endswith("failed")]
     assert "Set COMPAT_ENGINE_KEY" in str(failed["error"])
     assert [" ".join(WORDS)] == transcripts(talk.events)
+
+
+async def test_a_turn_waits_for_a_server_that_has_worked(start: Start) -> None:
+    down = JSONResponse({"error": "restarting"}, 503)
+    answers = iter([None, down, down, down, None])
+
+    def answer(asked: Received) -> Response:
+        return next(answers) or whisper(asked)
+
+    with asked(answer, delays=(), patient_delays=(0.0,) * 5) as engine:
+        async with talking(start(engine=engine), MANUAL) as talk:
+            for times in (1, 2):
+                await talk.say(appended(SPEECH), COMMIT)
+                await talk.hear("completed", times)
+
+    assert [" ".join(WORDS)] * 2 == transcripts(talk.events)
 
 
 async def test_a_long_turn_is_sent_while_it_is_spoken(start: Start) -> None:
