@@ -16,6 +16,16 @@ class AudioMeter:
         self.sent = False
 
     @contextlib.contextmanager
+    def sending(self) -> Iterator[None]:
+        """Note that the audio is submitted, unless that fails."""
+        self.sent = True
+        try:
+            yield
+        except CompatError:
+            self.sent = False
+            raise
+
+    @contextlib.contextmanager
     def call(self, seconds: float) -> Iterator[AudioMeter]:
         """AudioMeter a call for `seconds` of audio within this work, with a meter of its own.
 

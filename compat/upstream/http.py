@@ -259,7 +259,10 @@ class Service:
         if self._budget:
             await self._budget.turn(call.rate, principal)
         with self._guard.call(surface(call), first=first) if self._guard else UNTRACED as traced:
-            return await self._attempt(client, call, principal, traced)
+            if principal.meter is None or call.rate in ("", QUERY, POLICY):
+                return await self._attempt(client, call, principal, traced)
+            with principal.meter.sending():
+                return await self._attempt(client, call, principal, traced)
 
     async def _attempt(
         self, client: _Client, call: Call, principal: Principal, traced: Mapping[str, str]
@@ -271,8 +274,6 @@ class Service:
         if call.key:
             headers.update(traced, authorization=f"Bearer {principal.key}")
         with self._translating():
-            if principal.meter and call.rate not in ("", QUERY, POLICY):
-                principal.meter.sent = True
             with self._lag.translate_timeouts(self._connect_timeout, httpx2.ConnectTimeout):
                 response = await client.ask(call, self._address(call), headers)
             if response.status_code < 300:

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[RunningServer]:
-    names = [*(row[0] for row in CHARGES), *(row[0] for row in STREAMS), "joined", "cancelled", "hangup"]
+    names = [*(row[0] for row in CHARGES), *(row[0] for row in STREAMS), "joined", "cancelled", "waiting"]
     bounds = dict.fromkeys(names, "audio=10/day")
     more = {
         "url": "audio=10/day,audio=6/request",
@@ -152,6 +152,22 @@ def test_a_request_whose_client_hangs_up_is_charged_once_it_is_submitted(
         file=("a.wav", speech),
     )
     until(lambda: charged(name) == 3000)
+
+
+def test_a_request_that_waits_for_another_attempt_is_given_back(
+    server: RunningServer, charged: Callable[[str], int], speech: bytes
+) -> None:
+    """An outage of the service does not use up the bound of clients that give up waiting."""
+    server.fail(Rule("chat", Refuse(503, "ServiceUnavailable", retry_after=15), times=None))
+    seen = server.counts["chat"]
+    hang_up(
+        server.base_url,
+        lambda: server.counts.wait_for(lambda: server.counts["chat"] > seen),
+        api_key=key("waiting"),
+        model=SHORT,
+        file=("a.wav", speech),
+    )
+    until(lambda: charged("waiting") == 0)
 
 
 def test_requests_that_join_a_job_are_charged_once(
