@@ -41,8 +41,8 @@ class Echo:
         """Return whether `text` consists of the context alone: all of it, a contiguous part, or entries of its list in
         any order, repeated any number of times and cut off anywhere. Case, width, spaces and punctuation are ignored.
         """
-        letters = _letters(text)
-        if not letters or not self._given:
+        letters = _letters(text) if self._given else ""
+        if not letters:
             return False
         return letters in self._given * (len(letters) // len(self._given) + 2) or self._listed(letters)
 

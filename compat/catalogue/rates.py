@@ -6,6 +6,7 @@ account: all its API keys and all snapshots of a model share it. The service may
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Mapping
@@ -96,6 +97,11 @@ CEILING = 0.001  # yuan for a second of audio: more than any published price
 TOKENS = (50.0, 15.0)  # input and output tokens of a second: more than was ever measured
 
 
+@functools.lru_cache(256)
+def _row(model: str) -> Row | None:
+    return next((row for row in ROWS if re.fullmatch(row.pattern, model)), None)
+
+
 def rate(model: str, own: Mapping[str, Rate], *, published: bool) -> tuple[str, Rate] | None:
     """Return the name and value of the limit that a call counts against, or None if there is none.
 
@@ -103,16 +109,15 @@ def rate(model: str, own: Mapping[str, Rate], *, published: bool) -> tuple[str, 
     """
     if model in own:
         return model, own[model]
-    for row in ROWS:
-        if re.fullmatch(row.pattern, model):
-            limit = own.get(row.name, row.rate if published else None)
-            return (row.name, limit) if limit is not None else None
-    return None
+    row = _row(model)
+    limit = own.get(row.name, row.rate if published else None) if row else None
+    return (row.name, limit) if row and limit is not None else None
 
 
 def price(model: str, region: str, own: Mapping[str, Price]) -> Price | None:
     """Return the price, or None if it is unknown. The operator's `own` prices take precedence."""
-    name = next((row.name for row in ROWS if re.fullmatch(row.pattern, model)), model)
+    row = _row(model)
+    name = row.name if row else model
     for known in (model, name):
         if known in own:
             return own[known]

@@ -29,7 +29,9 @@ async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
         gone = True
         task.cancel()
 
-    watching = asyncio.ensure_future(watch())
+    watching: list[asyncio.Future[None]] = []
+    # Work that never waits needs no task.
+    beginning = asyncio.get_running_loop().call_soon(lambda: watching.append(asyncio.ensure_future(watch())))
     try:
         return await work
     except asyncio.CancelledError:
@@ -37,4 +39,6 @@ async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
             raise ClientDisconnect from None
         raise
     finally:
-        watching.cancel()
+        beginning.cancel()
+        for each in watching:
+            each.cancel()

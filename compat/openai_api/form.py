@@ -6,6 +6,7 @@ in `ignored`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
@@ -18,6 +19,8 @@ from compat.transcript import LAYOUT_LIMITS, Ask, CaptionFormat, Granularity, La
 from compat.transcript import context as joined_context
 
 SPEAKERS = 4
+REMEMBERED = 1 << 10
+"""Characters of the longest form whose Ask is remembered."""
 # Deltas have no timestamps, so the other formats are not streamed. OpenAI's whisper-1 does not stream them either.
 STREAMED = ("json", "text", "diarized_json")
 
@@ -28,6 +31,17 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
     `fields` are in the order sent. Parameters in `query` have no effect and are listed as ignored. Raises BadRequest
     with `param` for values that OpenAI's schema does not allow.
     """
+    short = sum(len(name) + len(value) for name, value in (*fields, *query)) <= REMEMBERED
+    return _remembered(tuple(fields), tuple(query)) if short else _ask(fields, query)
+
+
+@functools.lru_cache(256)
+def _remembered(fields: tuple[tuple[str, str], ...], query: tuple[tuple[str, str], ...]) -> Ask:
+    """Return the Ask for a short form. Most clients send the same fields with each file."""
+    return _ask(fields, query)
+
+
+def _ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]]) -> Ask:
     form = Fields(fields)
     model = _model(form, query, "transcribe")
     response_format = _response_format(form)

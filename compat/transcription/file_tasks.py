@@ -198,6 +198,8 @@ class FileTasks:
 
     def closed(self) -> list[Surface]:
         """Return the surfaces for which every way to publish a file has failed lately."""
+        if not self._refused:
+            return []
         return [surface for surface in SURFACES if all(self._shut(surface, delivery) for delivery in self._known())]
 
     def needs_file(self, request: Request) -> bool:
