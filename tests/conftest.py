@@ -34,6 +34,7 @@ SLOW = (
     "endpoints/test_admission", "endpoints/test_background_jobs", "endpoints/test_health", "endpoints/test_jobs",
     "endpoints/test_loading", "endpoints/test_origins", "endpoints/test_paths", "endpoints/test_realtime_",
     "endpoints/test_trans", "endpoints/test_truncated", "upstream/test_budget", "upstream/test_sockets", "test_foreign",
+    "webrtc/test_calls", "webrtc/test_peer",
     "server/test_local_engine", "server/test_shutdown", "server/test_start", "server/test_workers", "test_processes",
     "server/test_own_recogniser",
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -87,6 +87,10 @@ class CallTransport:
 
     def begin(self, session: LiveSession) -> None:
         self._session = session
+
+    @property
+    def figures(self) -> Mapping[str, object]:
+        return self._peer.figures
 
     async def read(self) -> str | bytes:
         if self._session is not None:

@@ -262,6 +262,7 @@ class Realtime:
                 "reconnections": bridge.reconnections,
                 "code": session.code,
                 **({"tokens": billed.tokens} if billed.tokens else {}),
+                **caller.figures,
             }
             self._metrics.session(fields)
             log.info("session", extra={"fields": fields})
@@ -325,6 +326,10 @@ class _SocketTransport:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
+
+    @property
+    def figures(self) -> Mapping[str, object]:
+        return {}
 
     def begin(self, session: LiveSession) -> None:
         self._socket.state.take = session.take  # see server/websocket

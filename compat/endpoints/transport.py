@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
@@ -15,8 +15,10 @@ class Disconnected(Exception):
 
 
 class ClientTransport(Protocol):
-    """The connection to the client. Every method raises Disconnected."""
+    """The connection to the client. Every method raises Disconnected. `figures` are for the log."""
 
+    @property
+    def figures(self) -> Mapping[str, object]: ...
     async def read(self) -> str | bytes: ...
     def write_now(self, texts: Sequence[str]) -> bool:
         """Write events at once and return True. Return False if they have to wait for `write`."""

@@ -82,7 +82,16 @@ def _samples(frame: AudioFrame) -> bytes:
 class Peer:
     """The caller's end of one call. `agent` has to be on the port before the caller gets the answer."""
 
-    def __init__(self, offer: sdp.Offer, certificate: RTCCertificate) -> None:
+    def __init__(
+        self,
+        offer: sdp.Offer,
+        certificate: RTCCertificate,
+        *,
+        connecting: float = CONNECTING,
+        alive: float = ALIVE,
+    ) -> None:
+        """`connecting`: seconds for the caller to connect. `alive`: seconds without a datagram before it is lost."""
+        self._connecting, self._alive = connecting, alive
         self._loop = asyncio.get_running_loop()
         self._offer = offer
         self.agent = Agent(offer.fragment, self._media, self._loop.time())
@@ -100,11 +109,16 @@ class Peer:
         self._size = 0
         self._ready = self.closed = False
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """Return the numbers of lost packets of the track, and of those that came too late or twice."""
+        return {"lost_packets": self._track.lost, "late_packets": self._track.late}
+
     async def open(self) -> None:
         """Wait for the caller, and return when the call is encrypted. Raises Lost."""
         prints = [RTCDtlsFingerprint(name, value) for name, value in self._offer.fingerprints]
         try:
-            async with asyncio.timeout(CONNECTING):
+            async with asyncio.timeout(self._connecting):
                 await self.agent.found.wait()
                 await self._dtls.start(RTCDtlsParameters(fingerprints=prints))
         except (TimeoutError, ConnectionError) as exc:
@@ -229,7 +243,7 @@ class Peer:
             now = self._loop.time()
             self._play(self._track.tick(now))
             self.flush()
-            if now > self.agent.heard_at + ALIVE or self._disordered:
+            if now > self.agent.heard_at + self._alive or self._disordered:
                 self._end()
 
     @property

@@ -40,6 +40,7 @@ class Client:
         self.queue: asyncio.Queue[str | None] = asyncio.Queue()
         self.events: list[dict[str, Any]] = []
         self._wrote = asyncio.Event()
+        self.figures: dict[str, object] = {}
 
     async def read(self) -> str:
         frame = await self.queue.get()

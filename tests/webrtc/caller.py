@@ -56,9 +56,10 @@ class Caller:
         self.connection = connection
         self.microphone = microphone
         self.channel = connection.createDataChannel("oai-events")
-        self.closed = asyncio.Event()
+        self.opened, self.closed = asyncio.Event(), asyncio.Event()
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.channel.on("message", lambda text: self._events.put_nowait(json.loads(text)))
+        self.channel.on("open", self.opened.set)
         self.channel.on("close", self.closed.set)
 
     def send(self, kind: str, **fields: object) -> None:

@@ -17,9 +17,10 @@ from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from compat.emulator.engines.tones import Tones, encode, lay
 from compat.webrtc.port import bind
-from tests.running import RunningServer, running_server
+from tests.running import running_server
 from tests.webrtc.caller import Caller, calling
 from tests.webrtc.offers import CHROMIUM, SESSION, VIDEO, text
+from tests.whole.cutting import cut_house
 
 PAUSE = bytes(96_000)  # a second
 WORDS = encode(lay(["amber", "basil", "cedar"]), rate=48_000)
@@ -29,24 +30,24 @@ FIRST, SECOND = KEYS
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
+def base() -> Iterator[str]:
     with running_server(Tones(), calls=bind("127.0.0.1", 0, tcp=True), api_keys=KEYS) as opened:
-        yield opened
+        yield opened.base_url
 
 
-def sdk(server: RunningServer, key: str = FIRST) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=server.base_url, api_key=key, max_retries=0)
+def sdk(base: str, key: str = FIRST) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=base, api_key=key, max_retries=0)
 
 
 @contextlib.asynccontextmanager
 async def placed(
-    server: RunningServer, pcm: bytes, session: dict[str, Any] | None = None, key: str = FIRST
+    base: str, pcm: bytes, session: dict[str, Any] | None = None, key: str = FIRST
 ) -> AsyncIterator[tuple[Caller, str]]:
     """Place a call with the openai package. Yield the caller and the call's id."""
     locations = []
 
     async def exchange(offer: str) -> str:
-        async with sdk(server, key) as client:
+        async with sdk(base, key) as client:
             given: Any = {} if session is None else {"session": session}
             response = await client.realtime.calls.with_raw_response.create(sdp=offer, **given)
             locations.append(response.headers["location"])
@@ -56,11 +57,11 @@ async def placed(
         yield caller, locations[0].rpartition("/")[2]
 
 
-async def post(server: RunningServer, body: bytes | str = CHROMIUM, **options: Any) -> httpx2.Response:  # noqa: ANN401
+async def post(base: str, body: bytes | str = CHROMIUM, **options: Any) -> httpx2.Response:  # noqa: ANN401
     headers = {"content-type": "application/sdp", "authorization": f"Bearer {FIRST}"} | options.pop("headers", {})
     async with httpx2.AsyncClient() as client:
         path = options.pop("path", "/realtime/calls")
-        return await client.post(server.base_url + path, content=body, headers=headers, **options)
+        return await client.post(base + path, content=body, headers=headers, **options)
 
 
 async def closed(joined: AsyncRealtimeConnection) -> int:
@@ -73,9 +74,9 @@ async def closed(joined: AsyncRealtimeConnection) -> int:
     return closing.code
 
 
-async def test_detected_turns_and_their_times(server: RunningServer) -> None:
+async def test_detected_turns_and_their_times(base: str) -> None:
     pcm = PAUSE + WORDS + 2 * PAUSE + WORDS + 2 * PAUSE
-    async with placed(server, pcm) as (caller, _):
+    async with placed(base, pcm) as (caller, _):
         events = await caller.until(".completed") + await caller.until(".completed")
     assert events[0]["type"] == "session.created"
     assert [event["transcript"] for event in events if "transcript" in event] == ["amber basil cedar"] * 2
@@ -84,19 +85,19 @@ async def test_detected_turns_and_their_times(server: RunningServer) -> None:
     assert abs(starts[1] - starts[0] - second) <= 60
 
 
-async def test_the_client_ends_its_turns(server: RunningServer) -> None:
-    async with placed(server, WORDS + PAUSE, MANUAL) as (caller, _):
+async def test_the_client_ends_its_turns(base: str) -> None:
+    async with placed(base, WORDS + PAUSE, MANUAL) as (caller, _):
         await caller.microphone.played.wait()
         caller.send("input_audio_buffer.commit")
         assert await caller.transcripts(1) == ["amber basil cedar"]
 
 
-async def test_the_channel_takes_no_audio_and_the_track_keeps_its_format(server: RunningServer) -> None:
+async def test_the_channel_takes_no_audio_and_the_track_keeps_its_format(base: str) -> None:
     telephone = {
         "type": "transcription",
         "audio": {"input": {"format": {"type": "audio/pcmu"}, "turn_detection": None}},
     }
-    async with placed(server, WORDS + PAUSE) as (caller, _):
+    async with placed(base, WORDS + PAUSE) as (caller, _):
         await caller.until("session.created")
         caller.send("session.update", session=telephone)
         caller.send("input_audio_buffer.append", audio="AAAA", event_id="mine")
@@ -108,19 +109,19 @@ async def test_the_channel_takes_no_audio_and_the_track_keeps_its_format(server:
         assert await caller.transcripts(1) == ["amber basil cedar"]
 
 
-async def test_a_client_secret_configures_the_call(server: RunningServer) -> None:
-    async with sdk(server) as client:
+async def test_a_client_secret_configures_the_call(base: str) -> None:
+    async with sdk(base) as client:
         secret = await client.realtime.client_secrets.create(session=MANUAL)  # type: ignore[arg-type]
-    async with placed(server, WORDS, key=secret.value) as (caller, call):
+    async with placed(base, WORDS, key=secret.value) as (caller, call):
         (created,) = await caller.until("session.created")
         assert created["session"]["audio"]["input"]["turn_detection"] is None
-        async with sdk(server, FIRST) as issuer:  # the key of a secret owns its calls
+        async with sdk(base, FIRST) as issuer:  # the key of a secret owns its calls
             await issuer.realtime.calls.hangup(call)
         await caller.closed.wait()
 
 
-async def test_hanging_up_ends_the_call_and_what_joined_it(server: RunningServer) -> None:
-    async with placed(server, WORDS) as (caller, call), sdk(server) as client:
+async def test_hanging_up_ends_the_call_and_what_joined_it(base: str) -> None:
+    async with placed(base, WORDS) as (caller, call), sdk(base) as client:
         await caller.until("session.created")
         async with client.realtime.connect(call_id=call) as joined:
             created = await joined.recv()
@@ -133,8 +134,8 @@ async def test_hanging_up_ends_the_call_and_what_joined_it(server: RunningServer
         assert gone.value.code == "call_not_found"
 
 
-async def test_a_joined_websocket_configures_the_call_and_gets_its_events(server: RunningServer) -> None:
-    async with placed(server, WORDS + PAUSE) as (caller, call), sdk(server) as client:
+async def test_a_joined_websocket_configures_the_call_and_gets_its_events(base: str) -> None:
+    async with placed(base, WORDS + PAUSE) as (caller, call), sdk(base) as client:
         async with client.realtime.connect(call_id=call) as joined:
             await joined.session.update(session=MANUAL)  # type: ignore[arg-type]
             await caller.until("session.updated")
@@ -149,20 +150,20 @@ async def test_a_joined_websocket_configures_the_call_and_gets_its_events(server
             assert [(await again.recv()).type for _ in range(2)] == ["session.created", "session.updated"]
 
 
-async def test_the_call_of_another_key_is_not_found(server: RunningServer) -> None:
-    async with placed(server, WORDS) as (_, call), sdk(server, SECOND) as other:
+async def test_the_call_of_another_key_is_not_found(base: str) -> None:
+    async with placed(base, WORDS) as (_, call), sdk(base, SECOND) as other:
         with pytest.raises(openai.NotFoundError):
             await other.realtime.calls.hangup(call)
-        address = server.base_url.replace("http", "ws", 1) + f"/realtime?call_id={call}"
+        address = base.replace("http", "ws", 1) + f"/realtime?call_id={call}"
         with pytest.raises(InvalidStatus) as refused:
             await connect(address, additional_headers={"Authorization": f"Bearer {SECOND}"}, proxy=None)
         assert refused.value.response.status_code == 404
 
 
-async def test_the_path_and_the_events_of_the_beta_api(server: RunningServer) -> None:
+async def test_the_path_and_the_events_of_the_beta_api(base: str) -> None:
     async def exchange(offer: str) -> str:
         query = {"intent": "transcription"}
-        answer = await post(server, offer, path="/realtime", params=query, headers={"openai-beta": "realtime=v1"})
+        answer = await post(base, offer, path="/realtime", params=query, headers={"openai-beta": "realtime=v1"})
         assert answer.status_code == 201
         return answer.text
 
@@ -186,9 +187,9 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[int, str | None, str | None]]] = 
 
 @pytest.mark.parametrize(("request_", "expected"), REFUSED.values(), ids=REFUSED)
 async def test_refused_offers(
-    server: RunningServer, request_: dict[str, Any], expected: tuple[int, str | None, str | None]
+    base: str, request_: dict[str, Any], expected: tuple[int, str | None, str | None]
 ) -> None:
-    response = await post(server, **request_)
+    response = await post(base, **request_)
     error = response.json()["error"]
     assert (response.status_code, error["param"]) == (expected[0], expected[2])
     assert expected[1] in (None, error["code"], error["type"])
@@ -210,26 +211,40 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("form", "param"), FORMS.values(), ids=FORMS)
-async def test_refused_forms(server: RunningServer, form: dict[str, Any], param: str) -> None:
+async def test_refused_forms(base: str, form: dict[str, Any], param: str) -> None:
     async with httpx2.AsyncClient(headers={"authorization": f"Bearer {FIRST}"}) as client:
-        response = await client.post(f"{server.base_url}/realtime/calls", files=form)
+        response = await client.post(f"{base}/realtime/calls", files=form)
     assert response.status_code in (400, 404)
     assert (response.json()["error"]["param"] or "").startswith(param)
 
 
 @pytest.mark.parametrize("files", [True, False])
-async def test_the_parts_are_files_or_fields(server: RunningServer, files: bool) -> None:
+async def test_the_parts_are_files_or_fields(base: str, files: bool) -> None:
     name = "blob" if files else None
     form = {"sdp": (name, CHROMIUM, "application/sdp"), "session": (name, json.dumps(MANUAL), "application/json")}
     async with httpx2.AsyncClient(headers={"authorization": f"Bearer {FIRST}"}) as client:
-        response = await client.post(f"{server.base_url}/realtime/calls", files=form)
+        response = await client.post(f"{base}/realtime/calls", files=form)
     assert (response.status_code, response.headers["content-type"]) == (201, "application/sdp")
+
+
+async def test_a_connection_to_the_service_that_breaks_costs_no_word() -> None:
+    with cut_house(Tones(), calls=bind("127.0.0.1", 0, tcp=True)) as (base, wire):
+        pcm = PAUSE + (WORDS + 2 * PAUSE) * 4
+        async with placed(base, pcm) as (caller, _):
+            heard = []
+            for _turn in range(4):
+                await caller.until("speech_started")
+                wire.cut()
+                heard += await caller.transcripts(1)
+                wire.heard()
+            assert heard == ["amber basil cedar"] * 4
+        assert wire.broken == 4
 
 
 async def test_a_call_counts_as_a_session() -> None:
     with running_server(Tones(), calls=bind("127.0.0.1", 0, tcp=True), max_sessions=1) as server:
-        assert (await post(server)).status_code == 201
-        refused = await post(server)
+        assert (await post(server.base_url)).status_code == 201
+        refused = await post(server.base_url)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
 
 
@@ -238,7 +253,7 @@ async def test_shutdown_answers_the_open_turn_and_ends_the_call() -> None:
         server = stack.enter_context(running_server(Tones(), calls=bind("127.0.0.1", 0, tcp=True), grace=0.2))
 
         async def exchange(offer: str) -> str:
-            return (await post(server, offer)).text
+            return (await post(server.base_url, offer)).text
 
         async with calling(WORDS * 9, exchange) as caller:
             await caller.until("speech_started")
@@ -251,8 +266,8 @@ async def test_shutdown_answers_the_open_turn_and_ends_the_call() -> None:
 
 async def test_without_a_port_there_are_no_calls() -> None:
     with running_server(Tones()) as without:
-        response = await post(without)
-        async with sdk(without) as client:
+        response = await post(without.base_url)
+        async with sdk(without.base_url) as client:
             with pytest.raises(InvalidStatus) as refused:
                 async with client.realtime.connect(call_id="rtc_x"):
                     """Not reached."""

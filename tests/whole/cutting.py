@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from compat.app import create_app
@@ -124,7 +125,10 @@ class Breaks:
 
 @contextlib.contextmanager
 def cut_house(
-    engine: Engine, readings: Readings | None = None, limits: Limits | None = None
+    engine: Engine,
+    readings: Readings | None = None,
+    limits: Limits | None = None,
+    calls: Sequence[socket.socket] = (),
 ) -> Iterator[tuple[str, Wire]]:
     """Run a server whose connections to the service can be cut; yields its base URL and the wire."""
     with serve(create_emulator(engine, readings=readings, limits=limits)) as service:
@@ -133,7 +137,7 @@ def cut_house(
         thread.start()
         ready.wait()
         settings = Settings(base_url=wire.address, dashscope_api_key="k", log_level="error")
-        with serve(create_app(settings)) as root:
+        with serve(create_app(settings, calls=calls)) as root:
             yield f"{root}/v1", wire
         wire.stop()
         thread.join()
