@@ -30,7 +30,7 @@ def facts(settings: Settings, base: str, *, local: str | None, everywhere: bool,
     Raises ModelNotFound for a model of the settings that is not known.
     """
     rows = {"Page": f"{base.removesuffix('/v1')}/"} if settings.playground else {}
-    if DOCS.is_dir():
+    if DOCS.is_dir() and (processes.HOME / "mkdocs.yml").is_file():  # a checkout
         rows["Docs"] = str(DOCS)
     if local == "openai":
         host = urlsplit(settings.engine_url or "").netloc

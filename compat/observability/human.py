@@ -61,7 +61,7 @@ class HumanFormatter(logging.Formatter):
 def _exceptions(record: logging.LogRecord, given: list[dict[str, Any]]) -> list[str]:
     """Return a line for each exception and for each place of its traceback."""
     exceptions: list[dict[str, Any]] = described(record.exc_info[1]) if record.exc_info else given
-    lines = [line for each in exceptions for line in (each["type"], *(f"  {place}" for place in each["at"]))]
+    lines = [line for each in exceptions for line in (each["type"], *(f"  {place}" for place in each.get("at", [])))]
     return [_plain(str(line)) for line in lines]
 
 

@@ -83,7 +83,7 @@ class _ChildEntry(msgspec.Struct, frozen=True):
     exceptions: list[dict[str, object]] | msgspec.UnsetType = msgspec.UNSET
 
 
-def _relay(lines: IO[bytes]) -> None:
+def relay(lines: IO[bytes]) -> None:
     """Log the entries that the child writes to standard error. Other lines are of C++ libraries: messages about the
     hardware, which are logged at debug level."""
     with lines:
@@ -240,7 +240,7 @@ class LocalEngine:
             pass_fds=[self._listener.fileno()],
             start_new_session=True,  # Ctrl-C in the terminal reaches the parent only
         )
-        threading.Thread(target=_relay, args=(child.stderr,), daemon=True).start()
+        threading.Thread(target=relay, args=(child.stderr,), daemon=True).start()
         return child
 
     def _end(self) -> None:

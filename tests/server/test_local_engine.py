@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
+import logging
 import os
 import re
 import select
@@ -21,7 +24,7 @@ from compat import processes as children
 from compat.config.variables import SettingsError
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
 from compat.errors import ServiceUnavailable
-from compat.server.local_engine import LocalEngine, pause
+from compat.server.local_engine import LocalEngine, pause, relay
 from tests.audio.media import make
 from tests.cli.test_main import started
 from tests.emulator.laptop import GENERATION
@@ -307,3 +310,14 @@ def test_retry_after_is_the_time_until_the_next_engine_is_ready(tmp_path: Path) 
 
 def test_the_pauses_between_starts() -> None:
     assert [0, 1, 2, 4, 8, 16, 30, 30] == [pause(deaths) for deaths in range(1, 9)]
+
+
+def test_lines_of_libraries_are_logged_at_debug_level(caplog: pytest.LogCaptureFixture) -> None:
+    entry = {"level": "error", "logger": "dashscope.emulator", "message": "failed", "exceptions": [{"type": "OSError"}]}
+    with caplog.at_level(logging.DEBUG):
+        relay(io.BytesIO(b"[W:onnxruntime] no GPU\n" + json.dumps(entry).encode() + b"\n"))
+
+    first, second = caplog.records
+    assert (logging.DEBUG, {"line": "[W:onnxruntime] no GPU"}) == (first.levelno, first.__dict__["fields"])
+    assert (logging.ERROR, "dashscope.emulator", "failed") == (second.levelno, second.name, second.getMessage())
+    assert [{"type": "OSError"}] == second.__dict__["fields"]["exceptions"]
