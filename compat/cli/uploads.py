@@ -96,7 +96,7 @@ class _Uploads:
         ours = (long or several) and await self._server.jobs()
         with piece.source.open("rb") as file:
             form = fields(piece, wanted, _ProgressFile(file, self._report.begun(piece, size)))
-            if ours and several:
+            if ours and several and not wanted.translate:  # a translation has none
                 form["extra_body"]["captions"] = [shape for shape in wanted.shapes if shape in CAPTIONS]
             if ours and long and not wanted.translate:
                 form["extra_body"]["background"] = "true"
