@@ -97,7 +97,8 @@ class _Uploads:
         with piece.source.open("rb") as file:
             form = fields(piece, wanted, _ProgressFile(file, self._report.begun(piece, size)))
             if ours and several and not wanted.translate:  # a translation has none
-                form["extra_body"]["captions"] = [shape for shape in wanted.shapes if shape in CAPTIONS]
+                form["extra_body"] |= {"captions": [shape for shape in wanted.shapes if shape in CAPTIONS]}
+                form["extra_body"] |= wanted.limits
             if ours and long and not wanted.translate:
                 form["extra_body"]["background"] = "true"
             audio = self._client.audio
@@ -115,7 +116,7 @@ def fields(piece: OutputPiece, wanted: Wanted, file: object) -> dict[str, Any]:
     """Return the arguments of the openai package's `create`."""
     default = "gpt-4o-transcribe-diarize" if wanted.diarize else "whisper-1"
     name = piece.source.name if piece.url is None else f"download{piece.source.suffix}"
-    extra: dict[str, Any] = {**wanted.limits}
+    extra: dict[str, Any] = {**wanted.limits} if requested(wanted) in CAPTIONS else {}
     form: dict[str, Any] = {
         "file": (printable(name), file),
         "model": wanted.model or default,

@@ -56,6 +56,15 @@ def test_one_request_gives_all_formats(server: RunningServer, folder: Path) -> N
     assert ("start\tend\ttext", WORDS) == (head, words(line.split("\t")[2]))
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI deprecates its own endpoint
+def test_captions_of_a_translation_are_written_here(server: RunningServer, folder: Path) -> None:
+    asked = ("-f", "srt", "-f", "vtt", "--max-words-per-line", "1")
+    done = call(server, folder, "transcribe", "one.wav", "--translate", *asked)
+
+    assert (0, b"one.srt (vtt): done\n") == (done.returncode, done.stderr)
+    assert 3 <= (folder / "one.srt").read_text().count("-->")
+
+
 NAMES = [
     ["--output_dir", "to", "--output_format", "srt", "--word_timestamps", "True", "--max_line_width", "30"],
     ["--output_dir", "to", "--output_format", "srt", "--task", "transcribe", "--initial_prompt", "Words."],
