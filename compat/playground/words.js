@@ -9,7 +9,7 @@ export const WORDS = {
     demo: "English demo: the engine “{engine}” on this server answers, not Qwen. Set DASHSCOPE_API_KEY on the server for all languages and models.",
     key: "API key", keyLabel: "Key of this server", keyNote: "Kept in this tab only and sent to this server only. Not needed where the server asks for none.",
     keyWhy: "This server asks for a key, or refused the one that was sent.", keySave: "Use this key",
-    theme: "Light or dark", ways: "Ways to try it", tabFile: "File", tabLive: "Live", onAir: "Microphone on · stop",
+    theme: "Light or dark", ways: "Ways to try it", tabFile: "File", tabLive: "Live", onAir: "Mic on · stop",
     choose: "Choose a file", orDrop: "or drop it here", firstOnly: "One file at a time: the first was taken",
     anySound: "Any sound or video that FFmpeg reads", record: "Record", stopRecord: "Stop recording", recording: "Recording", sample: "Use the sample",
     task: "Task", taskTranscribe: "Transcribe", taskTranslate: "Translate to English",

@@ -29,7 +29,7 @@ def test_the_microphone_is_captioned_and_the_captions_can_be_downloaded(page: Pa
     expect(page.locator("#delay")).to_contain_text("ms")
     expect(page).to_have_title(re.compile("^●"))
     page.get_by_role("tab", name="File").click()
-    page.get_by_role("button", name="Microphone on · stop").click()
+    page.get_by_role("button", name="Mic on · stop").click()
     expect(page.locator("#on-air")).to_be_hidden()
     expect(page).to_have_title("qwen-asr-compat")
 
