@@ -93,14 +93,9 @@ CHARGES: list[tuple[str, dict[str, str], list[Rule], int, int]] = [
     ("untaken", {"model": TASK}, [Rule("submit", REFUSED)], 400, 0),
     ("broken", {"model": TASK}, [Rule("submit", FailTask("InvalidFile.DecodeFailed"))], 400, 0),
     ("background", {"model": TASK, "background": "true"}, [], 200, 3000),
+    ("later", {"model": SHORT, "background": "true"}, [], 200, 3000),
     ("lost", {"model": TASK, "background": "true"}, [Rule("submit", FailTask("InternalError"))], 200, 0),
-    (
-        "apart",
-        {"model": "fun-asr", "channel_id": "[0, 1]"},
-        [],
-        200,
-        2000,
-    ),
+    ("apart", {"model": "fun-asr", "channel_id": "[0, 1]"}, [], 200, 2000),
     ("one", {"model": "fun-asr", "channel_id": "[1]"}, [], 200, 1000),
 ]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,16 @@ async def test_usage_is_counted_by_key_and_model(speech: bytes, tmp_path: Path) 
     assert len(SPEECH) / 48_000 == pytest.approx(live[0]["seconds"], abs=0.001)
     assert [403, 401] == refused
     assert "page" == page.object
+
+
+def test_usage_is_written_when_the_server_stops(speech: bytes, tmp_path: Path) -> None:
+    place = tmp_path / "jobs.sqlite"
+    with running_server(Scripted(hypotheses=[[Hypothesis("so it goes")]]), store=str(place)) as server:
+        server.client().audio.transcriptions.create(model="whisper-1", file=("a.wav", speech))
+    with contextlib.closing(sqlite3.connect(place)) as db:
+        rows = db.execute("SELECT client, model, requests, seconds FROM spent").fetchall()
+
+    assert [("anyone", "qwen3-asr-flash", 1, 3.0)] == rows
 
 
 async def test_a_client_with_its_own_account_sees_its_own_usage(speech: bytes) -> None:
