@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat.server import closing as ending
 from compat.server import http
@@ -142,3 +142,45 @@ async def test_bytes_in_the_kernel_count_while_this_process_has_bytes_left() -> 
         held = ending.untaken(transport)
         assert held > 1000
         transport.abort()
+
+
+class Segments(Wire):
+    """A transport that records each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.segments: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        super().write(data)
+        self.segments.append(bytes(data))
+
+
+async def slow_to_begin(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+    await asyncio.sleep(0.01)
+    await send({"type": "http.response.body", "body": b"late"})
+
+
+RESPONSES: list[tuple[ASGIApp, bytes, list[bytes]]] = [
+    # app, method, the ends of the segments
+    (PlainTextResponse("soon"), b"GET", [b"\r\n\r\nsoon"]),
+    (PlainTextResponse("none"), b"HEAD", [b"\r\n\r\n"]),
+    (Response(status_code=204), b"GET", [b"\r\n\r\n"]),
+    (slow_to_begin, b"GET", [b"\r\n\r\n", b"late"]),
+]
+
+
+@pytest.mark.parametrize("last", [b"", b"connection: close\r\n"])
+@pytest.mark.parametrize(("app", "method", "ends"), RESPONSES)
+async def test_a_head_is_sent_with_the_body_unless_that_is_late(
+    app: ASGIApp, method: bytes, ends: list[bytes], last: bytes
+) -> None:
+    wire = Segments()
+    async with connected(app, wire):
+        wire.receive(method + b" / HTTP/1.1\r\nhost: x\r\n" + last + b"\r\n")
+        await asyncio.sleep(0.02)
+        assert bool(last) == (wire.closed or wire.ended)
+
+    assert wire.segments[0].startswith(b"HTTP/1.1 20")
+    assert ends == [segment[-len(end) :] for segment, end in zip(wire.segments, ends, strict=True)]
