@@ -13,7 +13,7 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
@@ -138,15 +138,12 @@ class Budget:
     def waiting(self) -> int:
         return self.slots.waiting + sum(turnstile.waiting for turnstile in self._turnstiles.values())
 
-    @contextlib.asynccontextmanager
-    async def slot(self, party: Party) -> AsyncIterator[None]:
+    def slot(self, party: Party) -> contextlib.AbstractAsyncContextManager[None]:
         """Hold one of the `concurrency` slots. Raises BudgetSpent after `patience` seconds."""
-        if self.slots.take(party):  # without a timer
-            try:
-                yield
-            finally:
-                self.slots.give(party)
-            return
+        return _HeldSlot(self.slots, party, self._awaited_slot)
+
+    @contextlib.asynccontextmanager
+    async def _awaited_slot(self, party: Party) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._patience):
@@ -208,6 +205,29 @@ class Budget:
             waiting = self._state.shares("\0".join(("waiting", *names)))
             turnstile = self._turnstiles[names] = _Turnstile(waiting, self._state.others)
         return turnstile
+
+
+class _HeldSlot:
+    """A context that holds a slot: a free one, or else the one of the context that `wait` returns."""
+
+    def __init__(
+        self, slots: Slots, party: Party, wait: Callable[[Party], contextlib.AbstractAsyncContextManager[None]]
+    ) -> None:
+        self._slots = slots
+        self._party = party
+        self._wait = wait
+        self._awaited: contextlib.AbstractAsyncContextManager[None] | None = None
+
+    async def __aenter__(self) -> None:
+        if not self._slots.take(self._party):
+            self._awaited = self._wait(self._party)
+            await self._awaited.__aenter__()
+
+    async def __aexit__(self, *raised: Any) -> None:  # noqa: ANN401 - the three of every context manager
+        if self._awaited:
+            await self._awaited.__aexit__(*raised)
+        else:
+            self._slots.give(self._party)
 
 
 class _Turnstile:

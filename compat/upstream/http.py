@@ -95,6 +95,20 @@ def checked_environment() -> Iterator[None]:
         raise SettingsError("SSL_CERT_FILE should be a file of certificates in PEM.") from exc
 
 
+class Translating:
+    """A context that translates exceptions of the HTTP client. `name` is the service's name in errors."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, exc: BaseException | None, __: object) -> None:
+        if isinstance(exc, httpx2.HTTPError | httpx2.InvalidURL | ssl.SSLError):
+            raise translated(exc, self._name) from exc
+
+
 class Asking(Protocol[T_co]):
     """Performs a call once. `first` is false for a repetition."""
 
@@ -161,14 +175,14 @@ class Service:
         self._guard = guard
         self._connect_timeout = connect_timeout
         self._lag = lag or LoopLag()
-        self._name = name
+        self._translating = Translating(name)
 
     async def close(self) -> None:
         await self._pools.close()
 
     async def send(self, call: Call, principal: Principal) -> Reply:
         """Perform `call` and return the complete response. Raises the error that a refusal stands for."""
-        async with self._client(call, principal) as client:
+        async with self._slot(call, principal), self._pools.client() as client:
 
             async def ask(*, first: bool) -> Reply:
                 return await self._reply(call, await self._permitted(client, call, principal, first=first))
@@ -177,7 +191,7 @@ class Service:
 
     async def _reply(self, call: Call, response: UnreadAnswer) -> Reply:
         try:
-            with self._translating():
+            with self._translating:
                 body = b"".join([chunk async for chunk in _chunks(response, ANSWER if call.key else RESULT)])
         finally:
             await response.aclose()
@@ -188,7 +202,7 @@ class Service:
         response ends early."""
         async with self._answered(call, principal) as response:
             try:
-                with self._translating():
+                with self._translating:
                     async for chunk in _chunks(response, RESULT):
                         yield chunk
             except ServiceFailed as exc:
@@ -202,26 +216,16 @@ class Service:
         """Return the account that a task was submitted to, and the task's id there."""
         return Account(self, principal), task_id
 
-    @contextlib.contextmanager
-    def _translating(self) -> Iterator[None]:
-        try:
-            yield
-        except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as exc:
-            raise translated(exc, self._name) from exc
-
     def _address(self, call: Call) -> httpx2.URL:
         return _joined(self._root, call.url) if call.url.startswith("/") else httpx2.URL(call.url)
 
-    @contextlib.asynccontextmanager
-    async def _client(self, call: Call, principal: Principal) -> AsyncIterator[_Client]:
-        slot = self._budget.slot(principal.party) if self._budget and call.rate else contextlib.nullcontext()
-        async with slot, self._pools.client() as client:
-            yield client
+    def _slot(self, call: Call, principal: Principal) -> contextlib.AbstractAsyncContextManager[None]:
+        return self._budget.slot(principal.party) if self._budget and call.rate else contextlib.nullcontext()
 
     @contextlib.asynccontextmanager
     async def _answered(self, call: Call, principal: Principal) -> AsyncIterator[UnreadAnswer]:
         """Open the response to `call`, with its body unread. Raises the error that a refusal stands for."""
-        async with self._client(call, principal) as client:
+        async with self._slot(call, principal), self._pools.client() as client:
             response = await self._opened(client, call, principal)
             try:
                 yield response
@@ -273,7 +277,7 @@ class Service:
             headers["content-length"] = str(call.length)
         if call.key:
             headers.update(traced, authorization=f"Bearer {principal.key}")
-        with self._translating():
+        with self._translating:
             with self._lag.translate_timeouts(self._connect_timeout, httpx2.ConnectTimeout):
                 response = await client.ask(call, self._address(call), headers)
             if response.status_code < 300:

@@ -22,29 +22,39 @@ ClientT = TypeVar("ClientT", bound=httpx2.AsyncClient)
 
 
 class _Pool(Generic[ClientT]):
-    def __init__(self, client: ClientT) -> None:
+    """A client, and the requests that use it now. As a context, it is used for one more."""
+
+    def __init__(self, client: ClientT, clock: Callable[[], float]) -> None:
         self.client = client
         self.busy = 0
         self.left = 0.0
+        self._clock = clock
+
+    async def __aenter__(self) -> ClientT:
+        self.busy += 1
+        return self.client
+
+    async def __aexit__(self, *_: object) -> None:
+        self.busy -= 1
+        self.left = self._clock()
 
 
 class Pools(Generic[ClientT]):
     def __init__(self, make: Callable[[], ClientT], clock: Callable[[], float] = time.monotonic) -> None:
         self._make = make
         self._clock = clock
-        self._pools = [_Pool(make())]
+        self._pools = [_Pool(make(), clock)]
+
+    def client(self) -> contextlib.AbstractAsyncContextManager[ClientT]:
+        """Return the context of a client for one request. Keep it open until the response is closed."""
+        [first, *others] = self._pools
+        return self._tidied() if others or first.busy >= EACH else first
 
     @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator[ClientT]:
-        """Yield a client for one request. Keep the context open until the response is closed."""
-        pool = self._free()
-        pool.busy += 1
-        try:
+    async def _tidied(self) -> AsyncIterator[ClientT]:
+        async with self._free() as client:
             await self._close_unused()
-            yield pool.client
-        finally:
-            pool.busy -= 1
-            pool.left = self._clock()
+            yield client
 
     async def close(self) -> None:
         while self._pools:
@@ -54,7 +64,7 @@ class Pools(Generic[ClientT]):
         for pool in self._pools:
             if pool.busy < EACH:
                 return pool
-        self._pools.append(_Pool(self._make()))
+        self._pools.append(_Pool(self._make(), self._clock))
         return self._pools[-1]
 
     async def _close_unused(self) -> None:
