@@ -165,6 +165,7 @@ def remote(settings: Settings, engine: str) -> dict[str, object] | None:
         "key": settings.engine_key or "",
         "model": settings.engine_model or "",
         "concurrency": settings.engine_concurrency,
+        "partial_seconds": settings.engine_partial,
         "connect_timeout": settings.connect_timeout,
         "answer_timeout": settings.answer_timeout * _SOONER,
         "proxy": None if direct else getproxies().get(parts.scheme, getproxies().get("all")),

@@ -212,6 +212,15 @@ def engine(value: str) -> LocalEngineName:
             raise ValueError("openai (a server at COMPAT_ENGINE_URL), moonshine or tones")
 
 
+def engine_fault(engine: LocalEngineName | None, url: str | None, *, passes: bool) -> str | None:
+    """Return what is wrong with the settings of COMPAT_ENGINE together. `passes`: clients send DashScope keys."""
+    if engine == "openai" and not url:
+        return "COMPAT_ENGINE=openai needs COMPAT_ENGINE_URL, the base URL of a server."
+    if engine == "openai" and passes:
+        return "COMPAT_PASS_KEY passes keys on to DashScope, which COMPAT_ENGINE=openai replaces."
+    return "COMPAT_ENGINE_URL needs COMPAT_ENGINE=openai." if url and engine != "openai" else None
+
+
 def piece(value: str) -> float:
     length = seconds(value)
     if not 10 <= length <= 230:

@@ -90,6 +90,9 @@ class Settings:
     engine_concurrency: int = setting(
         8, parsers.count, "Requests to that server at a time. One long file has at most half of them under way."
     )
+    engine_partial: float = setting(
+        0.0, parsers.span, "Seconds of live speech between two requests to that server for its text so far; 0: none."
+    )
     api_keys: tuple[str, ...] = setting(
         (),
         parsers.keys,
@@ -320,7 +323,8 @@ class Settings:
                 raise SettingsError(
                     f"DASHSCOPE_{name.upper()} needs DASHSCOPE_FALLBACK_API_KEY, the key of the second account."
                 )
-        settings.check_engine()
+        if fault := parsers.engine_fault(settings.engine, settings.engine_url, passes=settings.pass_key):
+            raise SettingsError(fault)
         if settings.max_spool < settings.max_upload and not mapping.get("COMPAT_MAX_UPLOAD", "").strip():
             settings = replace(settings, max_upload=settings.max_spool)
         if settings.max_spool < settings.max_upload:
@@ -340,15 +344,6 @@ class Settings:
     def overruled(cls, mapping: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return (overruled name, name that is read) for each setting that has two names set to different values."""
         return variables.overruled(cls, mapping)
-
-    def check_engine(self) -> None:
-        """Raise SettingsError if the settings of COMPAT_ENGINE contradict each other."""
-        if self.engine == "openai" and not self.engine_url:
-            raise SettingsError("COMPAT_ENGINE=openai needs COMPAT_ENGINE_URL, the base URL of a server.")
-        if self.engine == "openai" and self.pass_key:
-            raise SettingsError("COMPAT_PASS_KEY passes keys on to DashScope, which COMPAT_ENGINE=openai replaces.")
-        if self.engine != "openai" and self.engine_url:
-            raise SettingsError("COMPAT_ENGINE_URL needs COMPAT_ENGINE=openai.")
 
     @property
     def publishes(self) -> bool:

@@ -7,6 +7,7 @@ filled in here: times are spread over the speech, and speakers are told apart by
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import logging
 from collections import deque
@@ -21,7 +22,9 @@ from compat.emulator.remote import answers
 from compat.emulator.remote.answers import RemoteAnswer
 from compat.emulator.remote.client import RemoteClient, RemoteServer
 from compat.emulator.remote.cutting import Cutter, Piece, pieces
-from compat.emulator.text import joined_text
+from compat.emulator.remote.guesses import Guesses
+from compat.emulator.sound import BYTES_PER_MS
+from compat.emulator.text import joined_text, separator
 
 _TURN_MS: Final = 1_000  # shortest piece where speakers are told apart: a piece has one speaker if it has no times
 _Step: TypeAlias = "Future[RemoteAnswer] | Sentence"
@@ -140,20 +143,53 @@ class RemoteListener:
         self._given = 0  # answers in the last hypothesis
         self._ended = False
         self._sentences: list[Sentence] = []
+        self._guesses = Guesses()  # of the open piece
+        self._guessed: Future[RemoteAnswer] | None = None
+        self._unheard = 0  # bytes since the last request for a guess
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
         self._ask(self._cutter.feed(pcm))
-        if not partial or not any(answer.done() for _, answer in self._asked[self._given :][:1]):
+        if not partial:
             return None
+        self._unheard += len(pcm)
+        settled, guessed = self._settled(), self._guess()
+        return self._hypothesis() if settled or guessed else None
+
+    def _settled(self) -> bool:
+        """Take the answer for the next piece. Return whether it is there."""
+        if not any(answer.done() for _, answer in self._asked[self._given :][:1]):
+            return False
         try:
             self._collect(self._asked[self._given][1].result())
         except (EngineTrouble, CancelledError):
-            return None  # finish() raises it
-        return Hypothesis(joined_text(self._sentences))
+            return False  # finish() raises it
+        return True
+
+    def _guess(self) -> bool:
+        """Take the last guess and ask for another one when it is time. Return whether there is a new one."""
+        new, every = False, self._client.server.partial_seconds * 1000 * BYTES_PER_MS
+        if self._guessed is not None and self._guessed.done():
+            with contextlib.suppress(EngineTrouble, CancelledError):
+                self._guesses.take(self._guessed.result().text)
+                new = True
+            self._guessed = None
+        if self._guessed is None and every and self._unheard >= every and not self._client.busy:
+            piece = self._cutter.open()
+            if piece is not None and self._given == len(self._asked):
+                self._guessed, self._unheard = self._client.transcribe(piece.pcm, self._hints), 0
+        return new
+
+    def _hypothesis(self) -> Hypothesis:
+        text = joined_text(self._sentences)
+        settled = self._guesses.settled.strip()
+        text += separator(text, settled) + settled
+        tentative = self._guesses.tentative.strip()
+        return Hypothesis(text, tentative)
 
     def end(self) -> None:
         if not self._ended:
             self._ended = True
+            self._stop_guessing()
             self._ask(self._cutter.flush())
 
     def done(self) -> bool:
@@ -170,15 +206,23 @@ class RemoteListener:
         return tuple(word for sentence in self._sentences for word in sentence.words)
 
     def stop(self) -> None:
+        self._stop_guessing()
         for _, answer in self._asked:
             answer.cancel()
 
+    def _stop_guessing(self) -> None:
+        if (guessed := self._guessed) is not None:
+            guessed.cancel()
+            self._guessed = None
+
     def _ask(self, cut: Iterator[Piece]) -> None:
         for piece in cut:
+            self._stop_guessing()
             patient = self._client.proven  # what was said cannot be said again
             self._asked.append((piece, self._client.transcribe(piece.pcm, self._hints, patient=patient)))
 
     def _collect(self, answer: RemoteAnswer) -> None:
         self._sentences += answers.sentences(answer, self._asked[self._given][0])
         self._given += 1
+        self._guesses = Guesses()
         self.language = self._hints.language or answer.language or self.language

@@ -41,6 +41,8 @@ class RemoteServer(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     model: str = ""
     concurrency: int = 8
+    partial_seconds: float = 0.0
+    """Of live speech between two requests for its text so far; 0 for none."""
     connect_timeout: float = 5.0
     answer_timeout: float = 300.0
     proxy: str | None = None
@@ -81,6 +83,11 @@ class RemoteClient:
         `patient`: wait for a minute, and not for two seconds, for a server that is down or busy.
         """
         return asyncio.run_coroutine_threadsafe(self._transcribe(pcm, hints, patient=patient), self._running())
+
+    @property
+    def busy(self) -> bool:
+        """Whether another request would wait."""
+        return self._slots.locked()
 
     def models(self) -> Future[list[str]]:
         """Ask for the names of the server's models; none if it does not list them. The future raises EngineTrouble."""
@@ -163,7 +170,7 @@ class RemoteClient:
             "timestamp_granularities[]": ["word", "segment"] if hints.timed else ["segment"],
             "temperature": ["0"],
             "language": [language],
-            "prompt": [hints.context],
+            "prompt": ["\n".join(filter(None, (hints.context, ", ".join(hints.words))))],
             "hotwords": [",".join(hints.words)],
         }
         return {name: values for name, values in given.items() if any(values)}

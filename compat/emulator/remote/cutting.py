@@ -58,6 +58,13 @@ class Cutter:
             if (end := self._cut()) is not None:
                 yield from self._taken(end)
 
+    def open(self) -> Piece | None:
+        """Return what would be the last piece if the audio ended here, None for silence."""
+        if max(self._peaks, default=0) <= _SILENCE:
+            return None
+        pcm = bytes(self._held[: len(self._peaks) * _HOP])
+        return Piece(self._begin_ms, pcm, tuple(spans(self._loud, self._begin_ms)))
+
     def flush(self) -> Iterator[Piece]:
         """Yield the last piece."""
         if len(self._held) > len(self._peaks) * _HOP:

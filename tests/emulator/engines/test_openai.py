@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -16,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from websockets.asyncio.client import ClientConnection, connect
 
 from compat.emulator import sample, sound
-from compat.emulator.engine import EngineTrouble
+from compat.emulator.engine import EngineTrouble, Hypothesis
 from compat.emulator.engines.openai import OpenAI
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.live_settings import LiveLimits
@@ -230,6 +231,36 @@ async def test_a_turn_fails_alone(start: Start) -> None:
     [failed] = [event for event in talk.events if str(event["type"]).endswith("failed")]
     assert "Set COMPAT_ENGINE_KEY" in str(failed["error"])
     assert [" ".join(WORDS)] == transcripts(talk.events)
+
+
+def test_partial_results_of_a_turn() -> None:
+    pcm = encode(lay(VOCABULARY[:6]))
+    with asked(whisper, partial_seconds=0.1) as engine:
+        listener = engine.listen()
+        seen: list[Hypothesis] = []
+
+        def heard(pcm: bytes) -> bool:
+            hypothesis = listener.feed(pcm)
+            seen.extend([hypothesis] if hypothesis else [])
+            return hypothesis is not None
+
+        for at in range(0, len(pcm), 32_000):
+            heard(pcm[at : at + 32_000])
+            until(lambda: heard(bytes(6_400)), 20.0)
+        final = listener.finish()
+
+    settled = [hypothesis.text for hypothesis in seen]
+    assert settled[-1]
+    assert all(final.text.startswith(text) for text in settled)
+    assert all(after.startswith(before) for before, after in itertools.pairwise(settled))
+    assert any(hypothesis.stash for hypothesis in seen)
+
+
+def test_no_partial_results_without_the_setting() -> None:
+    with recogniser(whisper, []) as server, contextlib.closing(OpenAI(RemoteServer(url=server.url))) as engine:
+        listener = engine.listen()
+        assert [None] * 2 == [listener.feed(SPEECH), listener.feed(SPEECH)]
+        assert [] == server.received
 
 
 async def test_a_turn_waits_for_a_server_that_has_worked(start: Start) -> None:

@@ -55,7 +55,7 @@ def test_everything_goes_along_in_openais_fields(client: Connect) -> None:
         "timestamp_granularities[]": ["word", "segment"],
         "temperature": ["0"],
         "language": ["tl"],
-        "prompt": ["Ada Lovelace"],
+        "prompt": ["Ada Lovelace\nAda, Babbage"],
         "hotwords": ["Ada,Babbage"],
     } == received.fields
     assert "Bearer sk-1" == received.key
