@@ -143,3 +143,18 @@ def test_the_scripts_of_a_workflow_exist(name: str) -> None:
 
     assert called
     assert set() == {path for path in called if not (ROOT / path).exists()}
+
+
+def test_a_release_has_one_image_for_all_architectures() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    build, merge = jobs["image"], jobs["manifest"]
+    matrix, options = build["strategy"]["matrix"], build["steps"][-1]["with"]
+    suffixes = {each["with"]: each["suffix"] for each in matrix["include"] if "with" in each}
+    runners = {each["arch"]: each["os"] for each in matrix["include"] if "arch" in each}
+    command = merge["steps"][-1]["run"]
+
+    assert {"amd64", "arm64"} == set(matrix["arch"]) == set(runners)
+    assert [*suffixes.values()] == merge["strategy"]["matrix"]["suffix"]
+    assert options["tags"].endswith(":${{ github.ref_name }}${{ matrix.suffix }}-${{ matrix.arch }}")
+    assert [f'"$image-{arch}"' for arch in matrix["arch"]] == re.findall(r'"\$image-\w+"', command)
+    assert (True, "mode=max") == (options["sbom"], options["provenance"])
