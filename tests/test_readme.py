@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ def test_the_benchmark_figures_are_those_of_the_results() -> None:
 
     assert [added["this server"], added["LiteLLM"]] == re.findall(r"\d+\.\d ms", README)
     assert f"handles {rate['this server']} of them per second, LiteLLM {rate['LiteLLM']}\n" in README
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_badges_are_true(name: str) -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = pyproject["project"]
+    versions = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+
+    assert pyproject["tool"]["mypy"]["strict"]
+    assert re.findall(r"img\.shields\.io/badge/([^)]+)-\w+\)", (ROOT / name).read_text()) == [
+        f"python-{'%20%7C%20'.join(versions)}",
+        f"licence-{project['license'].replace('-', '--')}",
+        "mypy-strict",
+    ]
 
 
 def sections(results: str) -> list[str]:

@@ -34,9 +34,11 @@ def test_every_named_setting_exists(page: Path) -> None:
     assert set() == set(re.findall(r"\bCOMPAT_[A-Z_]+\b", page.read_text())) - known - {"COMPAT_API_KEY"}
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.zh.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").rglob("*.zh.md"))], ids=lambda page: page.name
+)
 def test_a_translation_has_the_headings_and_programs_of_the_original(page: Path) -> None:
-    original = page.with_name(page.name.replace(".zh.md", ".md"))
+    original = page.with_name(re.sub(r"\.zh(-CN)?\.md", ".md", page.name))
 
     assert outline(original.read_text()) == outline(page.read_text())
 
