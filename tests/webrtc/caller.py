@@ -35,6 +35,11 @@ class Microphone(MediaStreamTrack):
         self._begun: float | None = None
         self.played = asyncio.Event()
 
+    @property
+    def position(self) -> float:
+        """Seconds played so far."""
+        return self._at / RATE
+
     async def recv(self) -> AudioFrame:
         loop = asyncio.get_running_loop()
         self._begun = self._begun or loop.time()

@@ -48,9 +48,9 @@ def answering(port: Port, offer: str, **options: float) -> tuple[Peer, str]:
 
 @contextlib.asynccontextmanager
 async def call(
-    port: Port, pcm: bytes, change: Callable[[str], str] = str, **options: float
+    port: Port, pcm: bytes, change: Callable[[str], str] = str, pace: float = PACE, **options: float
 ) -> AsyncIterator[tuple[Caller, Peer]]:
-    """Connect a caller with a peer. `change` is applied to the answer."""
+    """Connect a caller with a peer. `change` is applied to the answer. `pace`: times real time."""
     peers: list[Peer] = []
 
     async def exchange(offer: str) -> str:
@@ -58,7 +58,7 @@ async def call(
         peers.append(peer)
         return change(answer)
 
-    async with calling(pcm, exchange) as caller:
+    async with calling(pcm, exchange, pace) as caller:
         await peers[0].open()
         try:
             yield caller, peers[0]
