@@ -43,7 +43,9 @@ def facts(settings: Settings, base: str, *, local: str | None, everywhere: bool,
         rows["Model"] = f"{catalogue.resolve(MODEL, names, family)[0]}, live: {live}"
         rows["Region"] = f"{region}, {urlsplit(settings.root).hostname}"
     keys = required(settings)
-    rows["Clients"] = f"{keys}; the examples read it from OPENAI_API_KEY" if keys else "everyone, without a key"
+    near = (urlsplit(base).hostname or "").startswith(("127.", "::1", "localhost")) and not everywhere
+    anyone = "everyone on this machine" if near else "everyone who reaches it"
+    rows["Clients"] = f"{keys}; the examples read it from OPENAI_API_KEY" if keys else f"{anyone}, without a key"
     if everywhere:
         rows["Network"] = "other machines use this machine's name or address"
     if workers > 1:

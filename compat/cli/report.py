@@ -118,13 +118,8 @@ class Report:
     def advanced(self, piece: OutputPiece, job: Mapping[str, Any]) -> None:
         """Show the state of a recording's job, as the server reports it."""
         done = job.get("progress")
-        state = (
-            f"recognising {done:.0%}"
-            if done is not None
-            else "queued"
-            if job.get("status") == "queued"
-            else "recognising"
-        )
+        waiting = "queued" if job.get("status") == "queued" else "recognising"
+        state = waiting if done is None else f"recognising {done:.0%}"
         total = None if done is None else 1.0  # None: the bar shows activity only
         self._progress.update(self._bar(piece), total=total, completed=done or 0.0, state=state)
         self._partly[piece] = (done or 0.0) * piece.seconds

@@ -93,7 +93,7 @@ def test_a_server_without_a_key_uses_the_local_engine(workers: tuple[str, ...], 
     assert f"qwen-asr-compat {__version__} serves OpenAI's audio API at {base[0]}" == lines[0]
     assert f"{base[0].removesuffix('v1')}" == facts["Page"]
     assert "tones on this machine, for English: DASHSCOPE_API_KEY is not set" == facts["Model"]
-    assert "everyone, without a key" == facts["Clients"]
+    assert "everyone on this machine, without a key" == facts["Clients"]
     assert (workers[-1] if workers else None) == facts.get("Workers")
     assert any(line.strip().startswith("curl ") for line in lines)
     assert list(VOCABULARY[:8]) == answer.json()["text"].lower().strip(".").split()
