@@ -30,7 +30,7 @@ class Filter:
         self._frame = self._fresh(rate_in)
         self.late = rate_out - len(self.through(bytes(2 * rate_in))) // 2
 
-    def through(self, pcm: bytes) -> bytes:
+    def through(self, pcm: bytes) -> memoryview:
         if len(pcm) // 2 != self._frame.samples:
             self._frame = self._fresh(len(pcm) // 2)
         self._frame.planes[0].update(pcm)
@@ -38,9 +38,9 @@ class Filter:
         try:
             out = self._pull()  # swr outputs at most one frame per input frame
         except NothingYet:
-            return b""
+            return memoryview(b"")
         assert isinstance(out, AudioFrame)  # noqa: S101 - for mypy: an audio graph
-        return bytes(memoryview(out.planes[0])[: out.samples * 2])
+        return memoryview(out.planes[0])[: out.samples * 2]
 
     def _fresh(self, samples: int) -> AudioFrame:
         frame = AudioFrame(_S16, _MONO, samples)

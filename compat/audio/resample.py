@@ -59,6 +59,8 @@ class Resampler:
         self._held, pcm = pcm[whole:], pcm[:whole]
         if self._rate == self._rate_out:
             return pcm
+        if whole <= 2 * self._rate:
+            return self._filtered(pcm)
         # swr's buffers stay as large as the largest frame ever fed, so frames are limited to a second.
         return b"".join([self._filtered(pcm[at : at + 2 * self._rate]) for at in range(0, whole, 2 * self._rate)])
 
@@ -82,7 +84,7 @@ class Resampler:
         self._fed += len(pcm) // 2
         due = max(self._fed * self._rate_out // self._rate - swr.late - self._given, 0)
         self._given += due
-        return out[len(out) - 2 * due :]
+        return bytes(out[len(out) - 2 * due :])
 
 
 _idle: dict[tuple[int, int], Filter] = {}

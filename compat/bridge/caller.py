@@ -39,7 +39,7 @@ class CallerSide:
     `spent` is set when more came. `_turn` is the current turn, if the client
     ends it. `_behind` holds ended manual turns that are not reported yet, because detected turns come before them, each
     with the barrier that it waits for. `_mark` is the end of the last commit or clear, in ticks on the client's clock.
-    `_rest` is the unprocessed part of the last append.
+    `rest` is the unprocessed part of the last append.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class CallerSide:
         self._turn: ManualTurn | JoinedTurn | None = None
         self._behind: deque[tuple[Barrier | None, SpeechItem]] = deque()
         self._mark = 0
-        self._rest = memoryview(b"")
+        self.rest: bytes | memoryview = b""
         self.over_bound = False
         self.allowed: int | None = None
         self.spent = False
@@ -208,8 +208,8 @@ class CallerSide:
     def _hear(self, sound: bytes) -> None:
         """Take audio of a call's track."""
         self.over_bound = self._replay.unsent >= self._limits.unsent * TICKS
-        self._rest = memoryview(sound)
-        while self._rest:
+        self.rest = sound
+        while self.rest:
             self.take()
 
     def _append(self, audio: bytes) -> None:
@@ -220,41 +220,39 @@ class CallerSide:
                 code="unsupported_event",
             )
         self.over_bound = self._replay.unsent >= self._limits.unsent * TICKS
-        self._rest = memoryview(audio)
+        self.rest = audio
         try:
             self.take()
         except BadRequest:
-            self._rest = memoryview(b"")
+            self.rest = b""
             raise
-
-    @property
-    def more(self) -> bool:
-        """Whether some of the last append was not taken yet."""
-        return bool(self._rest)
 
     def take(self) -> None:
         """Take a bounded piece of the last append."""
         opus = self._intake.form.encoding == "opus"
-        size = self._intake.packets.most(self._rest) if opus else self._limits.piece_bytes
-        piece, self._rest = self._rest[:size], self._rest[size:]
+        size = self._intake.packets.most(self.rest) if opus else self._limits.piece_bytes
+        piece, self.rest = self.rest, b""
+        if len(piece) > size:
+            whole = memoryview(piece)
+            piece, self.rest = whole[:size], whole[size:]
         for part in self._intake.parts(bytes(piece)):
             fitting = part if self.allowed is None else self._intake.fitting(part, self.allowed)
             tick = self._intake.heard
-            self._put(tick, self._intake.feed(fitting))
+            data = self._intake.feed(fitting)
+            self._put(tick, self._intake.heard - tick, data)
             if len(fitting) < len(part):
-                self.spent, self._rest = True, memoryview(b"")
+                self.spent, self.rest = True, b""
                 break
 
     def most(self, size: int) -> float:
         """Return an upper bound of the seconds in the next piece of an append of `size` bytes."""
         return self._intake.most(min(size, self._limits.piece_bytes))
 
-    def _put(self, tick: int, data: bytes) -> None:
-        if not data:
-            return
-        packet = self._intake.form.encoding == "opus"
-        for sound in split(AudioChunk(tick, self._intake.ticks(data), data, packet), self._limits.frame_bytes):
-            self._add(sound)
+    def _put(self, tick: int, ticks: int, data: bytes) -> None:
+        if data:
+            sound = AudioChunk(tick, ticks, data, self._intake.form.encoding == "opus")
+            for part in (sound,) if len(data) <= self._limits.frame_bytes else split(sound, self._limits.frame_bytes):
+                self._add(part)
 
     def _add(self, sound: AudioChunk) -> None:
         if self._settings.target.by_hand and self._turn is None:
@@ -269,7 +267,8 @@ class CallerSide:
 
     def _flush(self) -> None:
         tick = self._intake.heard
-        self._put(tick, self._intake.flush())
+        data = self._intake.flush()
+        self._put(tick, self._intake.ticks(data), data)
 
     def _commit(self) -> None:
         begin = self._mark if self._settings.target.by_hand else max(self._mark, self._binder.heard_to)

@@ -342,31 +342,33 @@ class Link:
         """Send what can be sent now. A commit without an answer, or a session that finishes, holds back the rest."""
         while self._replay.future and self.state is not LinkState.FINISHING:
             entry = self._replay.future[0]
-            if isinstance(entry, Barrier) and self.fresh:
-                self._replay.pop()
-                self._passed(entry, now)
-            elif isinstance(entry, Revision) and self.fresh:
-                self._replay.pop()
-                self.switch(entry.setup, now)
-            elif isinstance(entry, Cut) and entry.piece.resolved:
-                self._replay.pop()
-            elif self.state is LinkState.READY:
+            if not isinstance(entry, AudioChunk) and self._skipped(entry, now):
+                continue
+            if self.state is LinkState.READY:
                 self._begin(now)
             elif self.state is LinkState.OPEN and self._sender.ready:
                 self._send(entry, now)
             else:
                 return
 
+    def _skipped(self, entry: Entry, now: float) -> bool:
+        """Whether the next entry was removed because the service needs nothing for it."""
+        if not (entry.piece.resolved if isinstance(entry, Cut) else self.fresh):
+            return False
+        self._replay.pop()
+        if isinstance(entry, Barrier):
+            self._passed(entry, now)
+        elif isinstance(entry, Revision):
+            self.switch(entry.setup, now)
+        return True
+
     def _send(self, entry: Entry, now: float) -> None:
         match entry:
-            case Barrier():
+            case AudioChunk() if not self._too_quiet:
+                self._sender.sound(entry, self.setup, now)
+            case Barrier() | AudioChunk():
                 self.finish(now)
                 return
-            case AudioChunk():
-                if self._too_quiet:
-                    self.finish(now)
-                    return
-                self._sender.sound(entry, self.setup, now)
             case Cut():
                 if not self._sender.commit(entry.piece, now):
                     self._replay.sent()

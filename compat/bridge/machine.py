@@ -146,7 +146,7 @@ class Bridge:
         """One frame of the client: text for str, binary for bytes. Or audio of a call's track."""
         if self._closing_at is not None or not self._shutdown.listening:
             return []
-        while self.more:
+        while self._caller.rest:
             self._caller.take()
         event, event_id = None, None
         try:
@@ -161,12 +161,12 @@ class Bridge:
             self._outbox.error(error, event_id)
         self._switch.stamp(now)
         self._go_on(now)
-        return self._sounded(now) if isinstance(event, theirs.Append) else self._done(now)
+        return self._sounded(now) if isinstance(event, theirs.Append | Sound) else self._done(now)
 
     @property
     def more(self) -> bool:
         """Whether to call `from_client_more`, in an iteration of the event loop of its own, before the next frame."""
-        return self._caller.more and self._closing_at is None and self._shutdown.listening
+        return bool(self._caller.rest) and self._closing_at is None and self._shutdown.listening
 
     def from_client_more(self, now: float) -> list[Action]:
         """The next piece of a long append."""
@@ -184,8 +184,7 @@ class Bridge:
         """Every frame given so far was written to the service's socket."""
         if self._closing_at is None:
             self._link.drained(now)
-        idle = self._outbox.empty and self._shutdown.until is None and self._reading
-        return [] if idle else self._done(now)
+        return [] if self._outbox.empty and self._shutdown.until is None and self._reading else self._done(now)
 
     def upstream_pong(self, pinged_at: float, now: float) -> list[Action]:
         """The service's pong to a ping that was written at `pinged_at`: what was written before it has arrived."""
@@ -361,6 +360,7 @@ class Bridge:
 
     def _sounded(self, now: float) -> list[Action]:
         """After sound alone, which comes many times a second: do what follows only now and then."""
+        self._shutdown.look(now)
         reading = self._reading and not self._caller.over_bound
         steady = self._link.state is LinkState.OPEN and self._link.since < self._alarm.looked_at
         if reading and steady and self._shutdown.until is None and self._alarm.later(now):

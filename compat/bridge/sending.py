@@ -96,8 +96,8 @@ class Sender:
     @property
     def ready(self) -> bool:
         """Whether more may be sent now. A commit without an answer holds back the rest."""
-        room = self._session.in_flight < self._limits.in_flight_bytes
-        return room and self.opened and not self.commits.unheard
+        session = self._session
+        return session.opened and session.in_flight < self._limits.in_flight_bytes and not self.commits.unheard
 
     @property
     def opened(self) -> bool:
@@ -184,15 +184,16 @@ class Sender:
 
     def sound(self, chunk: AudioChunk, setup: Setup, now: float) -> None:
         if chunk.piece is not None:
-            self._binder.feed(chunk.piece)
+            if not chunk.piece.fed:
+                self._binder.feed(chunk.piece)
         else:
             self._align(chunk.tick, setup)
         self._append(chunk.data, packet=chunk.packet)
-        session = self._session
+        session, end = self._session, chunk.end
         session.timeline.sound(chunk.tick, chunk.ticks)
-        session.end, session.sent_at = chunk.end, now
+        session.end, session.sent_at = end, now
         session.heard_by = max(session.heard_by, now) + chunk.ticks / TICKS
-        self._reach.sent = max(self._reach.sent, chunk.end)
+        self._reach.sent = max(self._reach.sent, end)
         chunk.mark_sent(now, session.heard_by)
 
     def commit(self, piece: ItemPiece, now: float) -> bool:
@@ -213,9 +214,8 @@ class Sender:
         """`packet`: it cannot be cut."""
         self._session.in_flight += len(data)
         size = len(data) if packet else min(self._limits.frame_bytes, self._dialect.rules.frame_bytes)
-        frames = [data] if len(data) <= size else [data[at : at + size] for at in range(0, len(data), size)]
-        for frame in frames:
-            self._outbox.to_service(self._dialect.append(frame, self._outbox.event_id()))
+        for frame in (data,) if len(data) <= size else (data[at : at + size] for at in range(0, len(data), size)):
+            self._outbox.to_service(self._dialect.append(frame, self._outbox.ids("event")))
 
     def _align(self, tick: int, setup: Setup) -> None:
         """Send silence of our own before sound that does not continue what was sent: turns that were apart stay apart,

@@ -160,12 +160,14 @@ class LiveSession:
     def _do(self, actions: Iterable[Action]) -> None:
         for action in actions:
             self._perform(action)
-        self._tell()
+        if self._events:
+            self._tell()
         upstream = self._upstream
         if upstream is not None and upstream.drained:
             for action in self._bridge.upstream_drained(self._now):
                 self._perform(action)
-            self._tell()
+            if self._events:
+                self._tell()
             if upstream.written:
                 upstream.outgoing.put(None)
         if self._outgoing.size > self._bounds.backlog and not self._stalled:
@@ -215,12 +217,11 @@ class LiveSession:
 
     def _tell(self) -> None:
         """Write the events of one step at once, because the writer task would first wait for all other sessions."""
-        if self._events:
-            events, self._events = self._events, []
-            fit = self._outgoing.idle and sum(map(len, events)) <= self._bounds.backlog
-            if not (fit and self._caller.write_now(events)):
-                for event in events:
-                    self._outgoing.put(event)
+        events, self._events = self._events, []
+        fit = self._outgoing.idle and sum(map(len, events)) <= self._bounds.backlog
+        if events and not (fit and self._caller.write_now(events)):
+            for event in events:
+                self._outgoing.put(event)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin a task of the session in its context, as `take` is called outside of it."""

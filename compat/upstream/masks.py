@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from itertools import chain, repeat
 from struct import Struct
 from typing import Final
 
@@ -19,14 +19,9 @@ _FIN, _MASKED, _16_BITS, _64_BITS = 0x80, 0x80, 126, 127
 _short, _medium, _long = (Struct(form).pack for form in ("!BB4s", "!BBH4s", "!BBQ4s"))
 
 
-def _keys() -> Iterator[bytes]:
-    """Yield masking keys. Each is used once, and comes from the system's source of randomness (RFC 6455, 5.3)."""
-    while True:
-        pool = os.urandom(POOL)
-        yield from (pool[at : at + 4] for at in range(0, POOL, 4))
-
-
-_next_key = _keys().__next__
+_pool = Struct("4s" * (POOL // 4)).unpack
+_next_key = chain.from_iterable(_pool(os.urandom(POOL)) for _ in repeat(None)).__next__
+"""Returns a masking key. Each is used once, and comes from the system's source of randomness (RFC 6455, 5.3)."""
 
 
 def serialized(opcode: Opcode, data: bytes) -> bytes:

@@ -7,7 +7,7 @@ ignored. `session.py` interprets the fields of a session, including absent ones.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 import pybase64
@@ -145,7 +145,8 @@ def _scanned(raw: str) -> Append | None:
         )  # of an escape in the text, the decoder reads the rest
     except ValueError:
         return None
-    return Append(event_id=tail[1] if head[1] is None else head[1], audio=Base64(audio))
+    # `Base64` only tells the decoder how to read the field. To make one would copy the audio.
+    return Append(event_id=tail[1] if head[1] is None else head[1], audio=cast("Base64", audio))
 
 
 def decode(raw: str | bytes) -> ClientEvent:
