@@ -54,6 +54,7 @@ class Report:
         self._seconds = 0.0
         self._began = time.monotonic()
         self._ignored: set[str] = set()
+        self._jobs: set[OutputPiece] = set()  # under way
         self._open_line = self._printed = False
         self.left: list[str] = []
         # Bars that wrap or do not fit on the screen cannot be erased, and would remain in the text. A line as wide as
@@ -123,6 +124,7 @@ class Report:
         total = None if done is None else 1.0  # None: the bar shows activity only
         self._progress.update(self._bar(piece), total=total, completed=done or 0.0, state=state)
         self._partly[piece] = (done or 0.0) * piece.seconds
+        self._jobs.add(piece)
         self._sum_up()
 
     def begun(self, piece: OutputPiece, size: int) -> Callable[[int], None]:
@@ -173,6 +175,7 @@ class Report:
         if piece in self._bars and self._whole is not None:
             self._progress.remove_task(self._bars.pop(piece))
             self._partly[piece] = piece.seconds
+        self._jobs.discard(piece)
         self._done += error is None
         self._existing += status == "exists"
         self._seconds += piece.seconds if status == "done" else 0
@@ -226,8 +229,9 @@ class Report:
 
     def stopped(self, pieces: int, *, kept: bool, force: bool) -> None:
         """Report Ctrl-C. `kept`: transcripts are files, which the same command finds again unless `force` is set."""
+        jobs = f" The server completes {len(self._jobs)} that it has begun." if self._jobs else ""
         again = f" {'Without --force the' if force else 'The'} same command continues with the others."
-        self._print(f"Stopped: {self._done} of {pieces} done.{again if kept else ''}")
+        self._print(f"Stopped: {self._done} of {pieces} done.{jobs}{again if kept else ''}")
 
     def _line(
         self,

@@ -77,8 +77,16 @@ def test_of_many_recordings_a_terminal_shows_the_sum(
     ],
 )
 def test_a_stopped_command_explains_how_to_continue(
-    capsys: pytest.CaptureFixture[str], kept: bool, force: bool, message: str
+    pieces: list[OutputPiece], capsys: pytest.CaptureFixture[str], kept: bool, force: bool, message: str
 ) -> None:
-    Report(quiet=False, lines=False).stopped(3, kept=kept, force=force)
+    report = Report(quiet=False, lines=False)
+    report.stopped(3, kept=kept, force=force)
+    for piece in pieces:
+        report.advanced(piece, {"status": "in_progress", "progress": None})
+    report.finished(pieces[0], "failed", "No such file")
+    alone = capsys.readouterr().err
+    report.stopped(3, kept=kept, force=force)
 
-    assert f"Stopped: 0 of 3 done. {message}".strip() == capsys.readouterr().err.strip()
+    assert f"Stopped: 0 of 3 done. {message}".strip() == alone.partition("\none.wav: ")[0].strip()
+    begun = "The server completes 1 that it has begun."
+    assert f"Stopped: 0 of 3 done. {begun} {message}".strip() == capsys.readouterr().err.strip()
