@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from compat.endpoints.multipart import MOST_PARTS
+from compat.endpoints.searching import find
 
 WHOLE: Final = "compat.whole"
 """The server's ASGI extension, a WholeBody."""
@@ -52,7 +53,7 @@ def form(body: bytearray, boundary: bytes) -> Form | None:
         head = _HEAD.match(body, end)
         if head is None:
             break
-        start, end = head.end(), body.find(delimiter, head.end())
+        start, end = head.end(), find(body, delimiter, head.end())
         name, named, kind = head.groups()
         if end < 0 or (name == b"file") != bool(named):
             return None
