@@ -9,7 +9,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from compat.observability.entry import RequestEntry
@@ -82,9 +82,9 @@ class AccessLogMiddleware:
         async def observed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["openai-processing-ms"] = str(round((time.perf_counter() - started) * 1000))
+                elapsed = round((time.perf_counter() - started) * 1000)
+                headers = [(b"x-request-id", request_id.encode()), (b"openai-processing-ms", b"%d" % elapsed)]
+                message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         try:

@@ -136,12 +136,15 @@ class Exchange(httpx2.AsyncByteStream):
         if isinstance(blocks, AsyncIterable):
             async with contextlib.aclosing(_not_empty(blocks)) as parts:
                 async for block in parts:
-                    if not await self._block(block):
+                    if not self._write(block):
                         return
+                    await self._drained()
         else:
             for block in blocks:
-                if not await self._block(block):
+                if not self._write(block):
                     return
+                if self._connection and self._connection.full:
+                    await self._drained()
         if self._unwanted():
             return
         if self._left:
@@ -151,7 +154,7 @@ class Exchange(httpx2.AsyncByteStream):
             self._transport.write(end)
             await self._drained()
 
-    async def _block(self, block: bytes) -> bool:
+    def _write(self, block: bytes) -> bool:
         """Send a block of the body, which is not empty, and return whether it was wanted."""
         if self._unwanted():
             return False
@@ -168,7 +171,6 @@ class Exchange(httpx2.AsyncByteStream):
             self._transport.write(self._start)
         self._start = b""
         self._transport.write(block)
-        await self._drained()
         return True
 
     async def _drained(self) -> None:
