@@ -28,6 +28,7 @@ from compat.cli.serving import INTERRUPTED, Serving, confirm, heeded, local_envi
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
 from compat.server.local_engine import LocalEngine, pause
+from compat.server.run import FINISH
 from compat.sharing.memory import SharedMemory
 from compat.sharing.team import Team
 from compat.transcription.spool import Spool
@@ -35,6 +36,8 @@ from compat.transcription.spool import Spool
 log = logging.getLogger("compat")
 PROGRAM: Final = "from compat.cli.worker import main; main()"
 SETTLED: Final = 10.0  # seconds after which a death is not an early one
+HOPELESS: Final = 5  # early deaths in a row
+HASTE: Final = 5.0  # seconds that workers have to end after a second Ctrl-C
 
 
 @dataclasses.dataclass(eq=False)
@@ -49,8 +52,11 @@ class _WorkerProcess:
 class Supervisor:
     """The supervisor of `count` workers: a context in which `until_signal` runs once."""
 
-    def __init__(self, count: int, spool: Path | None) -> None:
-        """Make the supervisor's private folder in `spool`. Raises SettingsError."""
+    def __init__(self, count: int, spool: Path | None, hopeless: int = HOPELESS) -> None:
+        """Make the supervisor's private folder in `spool`. Raises SettingsError.
+
+        The server ends if no worker is ready and each has died so many times in a row soon after its start.
+        """
         self._spool = Spool(spool)
         try:
             self.team = Team(SharedMemory.create(count), self._spool.path)
@@ -61,8 +67,10 @@ class Supervisor:
         self._children: list[_WorkerProcess] = []
         self._deaths = [0] * count  # early deaths in a row
         self._due: dict[int, float] = {}  # times at which dead workers are replaced
+        self._hopeless = hopeless
         self._selector = selectors.DefaultSelector()
         self._signal: int | None = None
+        self._until = float("inf")  # the time until which workers may take to end
         self._failed = 0
         self._started = False
 
@@ -86,11 +94,13 @@ class Supervisor:
     ) -> NoReturn:
         """Run the workers until a signal arrives, then raise SystemExit. `ready` is called when all are ready.
 
-        The first worker starts alone: if it cannot serve, it says why, and its exit status is that of this process.
+        The first worker starts alone: if it cannot serve, it says why, and its exit status is that of this process. The
+        same happens later if no worker stays alive.
         """
         self._listener = listener
         self._ready = ready
         self._orders = self._made_orders(settings, serving, local)
+        self._grace = settings.drain_delay + settings.grace + 2 * FINISH
         waker, wakes = socket.socketpair()
         for end in (waker, wakes):
             end.setblocking(False)
@@ -106,6 +116,7 @@ class Supervisor:
                 key.data()
             if self._signal:
                 listener.close()  # the workers have theirs
+                self._cut_off()
             else:
                 self._replace()
         signal.set_wakeup_fd(-1)
@@ -182,19 +193,38 @@ class Supervisor:
         if self._signal:
             return
         if not self._started:
-            self._failed = self._failed or (status if status > 0 else 1)
-            for other in self._children:
-                other.process.terminate()
+            self._fail(status)
             return
         early = time.monotonic() - child.started < SETTLED
         deaths = self._deaths[child.number] = self._deaths[child.number] + 1 if early else 1
+        if min(self._deaths) >= self._hopeless and not any(other.ready for other in self._children):
+            log.error("no worker stays alive; the server ends", extra={"fields": {"status": status}})
+            self._fail(status)
+            return
         wait = pause(deaths)
         self._due[child.number] = time.monotonic() + wait
         fields = {"worker": child.number + 1, "status": status, "in": wait}
         log.warning("a worker has ended and is being replaced", extra={"fields": fields})
 
+    def _fail(self, status: int) -> None:
+        self._failed = self._failed or (status if status > 0 else 1)
+        self._due.clear()
+        for other in self._children:
+            other.process.terminate()
+
     def _patience(self) -> float | None:
-        return max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
+        """Return the seconds until there is something to do, None if only a worker or a signal can change anything."""
+        until = self._until if self._signal else min(self._due.values(), default=self._until)
+        return None if until == float("inf") else max(0.0, until - time.monotonic())
+
+    def _cut_off(self) -> None:
+        """Kill workers that do not end in time."""
+        if time.monotonic() < self._until:
+            return
+        self._until = float("inf")
+        for child in self._children:
+            log.warning("a worker does not end and is killed", extra={"fields": {"worker": child.number + 1}})
+            child.process.kill()
 
     def _replace(self) -> None:
         for number, due in list(self._due.items()):
@@ -205,7 +235,10 @@ class Supervisor:
     def _signalled(self, number: int, _: FrameType | None) -> None:
         if self._signal is None:
             self._signal = number
+            self._until = time.monotonic() + self._grace
             self.team.memory.stop()
             confirm()
+        elif number == signal.SIGINT:
+            self._until = min(self._until, time.monotonic() + HASTE)
         for child in list(self._children):
             child.process.send_signal(number)

@@ -1,0 +1,71 @@
+"""The supervisor of workers that do not start, or do not stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+
+from tests.polling import until
+from tests.processes import server_process
+from tests.server.workers import children
+
+KEYS = "anne  key-of-anne\n"
+DYING = """
+import os, signal, socket, sys
+from pathlib import Path
+from compat.cli.serving import Serving
+from compat.cli.supervisor import Supervisor
+from compat.config.settings import Settings
+from compat.observability import logs
+from tests.server.workers import children
+
+def break_it():
+    Path(sys.argv[2]).write_text("no line of a key file: ! !")
+    for worker in children(os.getpid()):
+        os.kill(worker, signal.SIGKILL)
+
+settings = Settings.read(os.environ)
+with Supervisor(2, Path(sys.argv[1]), hopeless=2) as supervisor:
+    logs.start("info", team=supervisor.team)
+    listener = socket.create_server(("127.0.0.1", 0))
+    supervisor.until_signal(listener, settings, Serving(100), None, break_it)
+"""
+
+
+def test_a_server_whose_workers_all_keep_dying_ends_with_their_status(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(KEYS)
+    settings = {"DASHSCOPE_API_KEY": "k", "COMPAT_API_KEYS_FILE": str(keys), "XDG_STATE_HOME": str(tmp_path / "state")}
+    (tmp_path / "spool").mkdir()
+    command = [sys.executable, "-c", DYING, str(tmp_path / "spool"), str(keys)]
+    done = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert (1, "no worker stays alive; the server ends") == (done.returncode, lines[-1]["message"])
+    assert "Error: COMPAT_API_KEYS_FILE cannot be used" in done.stderr
+    assert [] == list((tmp_path / "spool").iterdir())
+
+
+def test_a_worker_that_hangs_delays_neither_the_others_nor_a_forced_stop(tmp_path: Path) -> None:
+    with server_process(tmp_path, "http://127.0.0.1:9", COMPAT_WORKERS="2") as server:
+        hanging, _ = children(server.process.pid)
+        os.kill(hanging, signal.SIGSTOP)
+        try:
+            assert {200} == {httpx2.get(f"{server.base_url}/models", timeout=10).status_code for _ in range(6)}
+            server.process.send_signal(signal.SIGINT)
+            until(lambda: any("Stopping" in line for line in server.printed))
+            server.process.send_signal(signal.SIGINT)
+            assert 130 == server.process.wait(timeout=30)
+            assert not Path(f"/proc/{hanging}").exists()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(hanging, signal.SIGKILL)
