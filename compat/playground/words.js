@@ -21,7 +21,7 @@ export const WORDS = {
     uploading: "Uploading: {done} of {total} MB", listening: "Transcribing", translating: "Translating", elapsed: "{s} s",
     background: "A long file: it is transcribed in the background, see “Long files”. You may reload or close this page.",
     jobs: "Long files", jobsNote: "These are transcribed in the background. The list is kept in this browser, and every tab shows it.",
-    jobQueued: "waiting", jobRunning: "transcribing", jobDone: "done", jobFailed: "failed", jobSeconds: "{done} of {total} of audio", jobPieces: "{done} pieces",
+    jobQueued: "waiting", jobRunning: "transcribing", jobDone: "done", jobFailed: "failed", jobSeconds: "{done} of {total}", jobPieces: "pieces done: {done}",
     open: "Open", remove: "Remove", removed: "Removed",
     result: "Result", play: "Play", pause: "Pause", wave: "Position in the recording", position: "{now} of {end}",
     views: "Forms of the answer", viewText: "Text", viewSegments: "Segments",

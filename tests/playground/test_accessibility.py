@@ -99,6 +99,8 @@ def test_the_focus_is_kept(page: Page, server: RunningServer, speech: Path) -> N
     page.locator("#file").set_input_files(speech)
     page.get_by_text("Words as they come", exact=True).click()
     page.locator("#go").click()
+    expect(page.locator("#stage")).to_have_text("Transcribing")
+    expect(page.locator("#elapsed")).to_have_text("1 s")
     page.locator("#cancel").press("Enter")
     expect(page.get_by_role("status")).to_have_text("Cancelled")
     expect(page.locator("#go")).to_be_focused()

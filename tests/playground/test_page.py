@@ -14,7 +14,8 @@ from compat.emulator.faults import Hang, Rule
 from tests.audio.media import make
 from tests.cli.test_main import started
 from tests.emulator.recordings import wav
-from tests.running import RunningServer
+from tests.running import RunningServer, running_server
+from tests.whole.speech import remembering
 
 SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again", re.IGNORECASE)
 
@@ -22,7 +23,7 @@ SAID = re.compile(r"ever tried[\W\d]+ever failed[\W\d]+no matter[\W\d]+try again
 def transcribe(page: Page, file: Path, mode: str) -> None:
     page.locator("#file").set_input_files(file)
     page.get_by_text(mode, exact=True).click()
-    page.get_by_role("button", name="Transcribe").click()
+    page.locator("#go").click()
 
 
 def downloaded(page: Page, name: str) -> str:
@@ -154,6 +155,38 @@ def test_long_files_are_listed_in_every_tab(page: Page, server: RunningServer, s
     assert page.evaluate("localStorage.getItem('jobs')") is None
 
 
+def test_a_long_file_shows_its_progress(chromium: Browser, speech: Path) -> None:
+    with running_server(remembering(), long_road="pieces", piece_seconds=5) as server:
+        server.fail(Rule("chat", Hang(seconds=4), nth=2))
+        with chromium.new_context(locale="en-GB") as context:
+            page = context.new_page()
+            page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
+            page.goto(server.base_url.removesuffix("/v1"))
+            transcribe(page, speech, "Times and subtitles")
+            expect(page.get_by_role("listitem")).to_contain_text(
+                re.compile(r"0:0[1-9] of 0:10 · pieces done: \d · \d+ s")
+            )
+            assert 0 < page.get_by_role("listitem").get_by_role("progressbar").evaluate("bar => bar.value") < 1
+
+
+def test_a_file_is_translated(page: Page, beginning: Path) -> None:
+    page.get_by_text("Translate to English", exact=True).click()
+    expect(page.get_by_text("Words as they come")).to_be_hidden()
+    page.locator("#file").set_input_files(beginning)
+    page.get_by_role("button", name="Translate").click()
+    expect(page.locator("#transcript")).to_contain_text("tried")
+    assert [cue.content for cue in srt.parse(downloaded(page, "srt"))]
+    expect(page.locator("#code")).to_contain_text("/v1/audio/translations")
+
+
+def test_the_whole_area_takes_a_click(page: Page, speech: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator("#drop").click(position={"x": 8, "y": 8})
+    chooser.value.set_files(speech)
+    expect(page.locator("#file-name")).to_contain_text("beckett.wav")
+    expect(page.locator("#code")).to_contain_text("file=@beckett.wav")
+
+
 def test_a_recording_can_be_transcribed_like_a_file(page: Page) -> None:
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#record")).to_contain_text("4 s")
@@ -224,14 +257,18 @@ def test_a_file_that_was_changed_after_its_choice_is_not_a_network_error(page: P
     expect(page.locator("#file-error")).to_contain_text("choose it again")
 
 
-def test_the_page_is_in_chinese_in_a_chinese_browser(chromium: Browser, server: RunningServer) -> None:
+def test_the_page_is_in_chinese_in_a_chinese_browser(chromium: Browser, server: RunningServer, speech: Path) -> None:
     with chromium.new_context(locale="zh-CN") as context:
         page = context.new_page()
         page.goto(server.base_url.removesuffix("/v1"))
         expect(page.get_by_role("tab", name="实时")).to_be_visible()
         expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        page.locator("#model").fill("no-such-model")
+        transcribe(page, speech, "边识别边显示")
+        expect(page.locator("#file-error p").first).to_have_text("没有这个模型：请从列表中选一个，或清空此栏。")
         page.get_by_role("button", name="English").click()
         expect(page.get_by_role("tab", name="Live")).to_be_visible()
+        expect(page.locator("#file-error p").first).to_contain_text("Choose one of the models")
 
 
 def test_a_demo_engine_is_labelled(chromium: Browser, beginning: Path) -> None:

@@ -82,6 +82,21 @@ def test_the_curl_command_quotes_what_was_typed(page: Page, folder: Path, mode: 
     assert not (folder / "made").exists()
 
 
+@pytest.mark.parametrize("language", ["curl", "Python", "Node"])
+def test_a_program_sends_what_was_entered(page: Page, folder: Path, language: str) -> None:
+    (folder / "speech.wav").rename(named := folder / 'it\'s a; b, "c".wav')
+    page.locator("#file").set_input_files(named)
+    page.locator("#more summary").click()
+    page.locator("#prompt").fill('@home; it\'s \\ a "test"\nof lines')
+    page.locator("#keywords").fill("Beckett, @Godot\nEndgame")
+    command = RUNNERS[language](folder, shown(page, language, "times"))
+
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert re.search("ever.*tried", done.stdout, re.IGNORECASE | re.DOTALL)
+
+
 @pytest.mark.parametrize("mode", ["times", "stream", "speakers", "live"])
 @pytest.mark.parametrize("language", ["curl", "Python", "Node"])
 def test_a_program_gets_the_transcript(page: Page, folder: Path, language: str, mode: str) -> None:
