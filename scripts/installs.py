@@ -24,9 +24,10 @@ from compat.emulator import sample
 ROOT = Path(__file__).resolve().parent.parent
 ALL = ("3.11-lowest", "3.11-newest", "3.12-newest", "3.13-newest")
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
-EXTRAS = "bucket,client,local,microphone,otel,redis"
+EXTRAS = "bucket,client,local,microphone,otel,redis,webrtc"
 SHADOWS = ("compat", "av", "click", "json", "logging", "random", "sitecustomize", "uvicorn")
-IMPORTED = "import compat.app, compat.observability.tracing, compat.jobs.redis, obstore.store, compat.cli.listening"
+OPTIONAL = ("compat.observability.tracing", "compat.jobs.redis", "compat.cli.listening", "compat.webrtc.peer")
+IMPORTED = f"import compat.app, obstore.store, {', '.join(OPTIONAL)}"
 MISSING = 75
 WORDS = "best of times"
 

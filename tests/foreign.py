@@ -38,6 +38,8 @@ STANDARD: Final = (
     *filter(inspect.isclass, vars(asyncio).values()),
 )  # not part of a package
 REACHED: Final = {  # names used without a subclass
+    "aiortc.rtcdtlstransport.RTCDtlsTransport": ("_set_role", "on", "start", "state", "stop"),
+    "aiortc.rtcsctptransport.RTCSctpTransport": ("on", "start", "stop"),
     "websockets.asyncio.client.ClientConnection": ("close", "drain", "paused", "ping", "protocol", "recv", "send"),
     "websockets.protocol.Protocol": ("state",),
     "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": ("_should_upgrade", "_unsupported_upgrade_warning"),

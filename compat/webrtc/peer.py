@@ -1,7 +1,7 @@
 """One call: DTLS, SCTP and the data channel by aiortc, the track by `track`.
 
 aiortc's RTCPeerConnection is not used: after a lost packet its jitter buffer throws away packets that arrived, and it
-opens random ports. tests/foreign.py checks the private names used here.
+opens random ports. tests/foreign.py and tests/webrtc/test_peer.py check the private names used here.
 """
 
 from __future__ import annotations
