@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import logging
 import secrets
 import selectors
@@ -37,7 +38,7 @@ log = logging.getLogger("compat")
 PROGRAM: Final = "from compat.cli.worker import main; main()"
 SETTLED: Final = 10.0  # seconds after which a death is not an early one
 HOPELESS: Final = 5  # early deaths in a row
-HASTE: Final = 5.0  # seconds that workers have to end after a second Ctrl-C
+HASTE: Final = 5.0  # seconds that workers have to end after a second Ctrl-C, or if another cannot serve
 
 
 @dataclasses.dataclass(eq=False)
@@ -114,7 +115,7 @@ class Supervisor:
         while self._children or not (self._signal or self._failed):
             for key, _ in self._selector.select(self._patience()):
                 key.data()
-            if self._signal:
+            if self._signal or self._failed:
                 listener.close()  # the workers have theirs
                 self._cut_off()
             else:
@@ -146,6 +147,19 @@ class Supervisor:
         )
 
     def _start(self, number: int) -> None:
+        try:
+            self._launch(number)
+        except OSError as exc:
+            reason = errno.errorcode.get(exc.errno or 0)
+        else:
+            return
+        fields = {"worker": number + 1, "errno": reason}
+        log.error(
+            "a worker cannot be started: file descriptors, processes or memory are used up", extra={"fields": fields}
+        )
+        self._died(number, 1, early=True)
+
+    def _launch(self, number: int) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(  # noqa: S603 - our own program
@@ -179,7 +193,8 @@ class Supervisor:
         """Start the other workers after the first; announce the server after the last."""
         if len(self._children) < self._count:
             for number in range(1, self._count):
-                self._start(number)
+                if not self._failed:
+                    self._start(number)
         else:
             self._started = True
             self._ready()
@@ -189,32 +204,35 @@ class Supervisor:
         child.control.close()
         status = child.process.wait()
         self._children.remove(child)
-        self.team.forget(child.number)
-        if self._signal:
+        self._died(child.number, status, early=time.monotonic() - child.started < SETTLED)
+
+    def _died(self, number: int, status: int, *, early: bool) -> None:
+        self.team.forget(number)
+        if self._signal or self._failed:
             return
         if not self._started:
             self._fail(status)
             return
-        early = time.monotonic() - child.started < SETTLED
-        deaths = self._deaths[child.number] = self._deaths[child.number] + 1 if early else 1
+        deaths = self._deaths[number] = self._deaths[number] + 1 if early else 1
         if min(self._deaths) >= self._hopeless and not any(other.ready for other in self._children):
             log.error("no worker stays alive; the server ends", extra={"fields": {"status": status}})
             self._fail(status)
             return
         wait = pause(deaths)
-        self._due[child.number] = time.monotonic() + wait
-        fields = {"worker": child.number + 1, "status": status, "in": wait}
+        self._due[number] = time.monotonic() + wait
+        fields = {"worker": number + 1, "status": status, "in": wait}
         log.warning("a worker has ended and is being replaced", extra={"fields": fields})
 
     def _fail(self, status: int) -> None:
         self._failed = self._failed or (status if status > 0 else 1)
+        self._until = min(self._until, time.monotonic() + HASTE)
         self._due.clear()
         for other in self._children:
             other.process.terminate()
 
     def _patience(self) -> float | None:
         """Return the seconds until there is something to do, None if only a worker or a signal can change anything."""
-        until = self._until if self._signal else min(self._due.values(), default=self._until)
+        until = min(self._due.values(), default=self._until)
         return None if until == float("inf") else max(0.0, until - time.monotonic())
 
     def _cut_off(self) -> None:
@@ -236,6 +254,7 @@ class Supervisor:
         if self._signal is None:
             self._signal = number
             self._until = time.monotonic() + self._grace
+            self._due.clear()
             self.team.memory.stop()
             confirm()
         elif number == signal.SIGINT:

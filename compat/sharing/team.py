@@ -8,10 +8,11 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from compat.sharing.memory import SharedMemory
 
+LIVE: Final = ("livesum", "livemostrecent")  # prometheus_client's modes of gauges that end with their worker
 Locked: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 
 
@@ -54,5 +55,5 @@ class Team:
     def forget(self, worker: int) -> None:
         """Remove what a dead worker held, and its gauges. What it has counted stays."""
         self.memory.forget(worker)
-        for file in self.metrics.glob(f"gauge_live*_{worker}.db"):
-            file.unlink()
+        for mode in LIVE:  # not by a search, which needs a file descriptor
+            (self.metrics / f"gauge_{mode}_{worker}.db").unlink(missing_ok=True)

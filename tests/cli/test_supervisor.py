@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.polling import until
 from tests.processes import server_process
@@ -18,7 +19,7 @@ from tests.server.workers import children
 
 KEYS = "anne  key-of-anne\n"
 DYING = """
-import os, signal, socket, sys
+import os, resource, signal, socket, sys
 from pathlib import Path
 from compat.cli.serving import Serving
 from compat.cli.supervisor import Supervisor
@@ -27,8 +28,13 @@ from compat.observability import logs
 from tests.server.workers import children
 
 def break_it():
-    Path(sys.argv[2]).write_text("no line of a key file: ! !")
-    for worker in children(os.getpid()):
+    workers = children(os.getpid())
+    if sys.argv[2] == "keys":
+        Path(os.environ["COMPAT_API_KEYS_FILE"]).write_text("no line of a key file: ! !")
+    else:
+        most = max(map(int, os.listdir("/proc/self/fd"))) + 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    for worker in workers:
         os.kill(worker, signal.SIGKILL)
 
 settings = Settings.read(os.environ)
@@ -39,19 +45,25 @@ with Supervisor(2, Path(sys.argv[1]), hopeless=2) as supervisor:
 """
 
 
-def test_a_server_whose_workers_all_keep_dying_ends_with_their_status(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [("keys", "Error: COMPAT_API_KEYS_FILE cannot be used"), ("files", "a worker cannot be started")],
+)
+def test_a_server_none_of_whose_workers_stays_alive_ends_with_a_message(
+    tmp_path: Path, broken: str, reason: str
+) -> None:
     keys = tmp_path / "keys"
     keys.write_text(KEYS)
     settings = {"DASHSCOPE_API_KEY": "k", "COMPAT_API_KEYS_FILE": str(keys), "XDG_STATE_HOME": str(tmp_path / "state")}
     (tmp_path / "spool").mkdir()
-    command = [sys.executable, "-c", DYING, str(tmp_path / "spool"), str(keys)]
+    command = [sys.executable, "-c", DYING, str(tmp_path / "spool"), broken]
     done = subprocess.run(
         command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
     )
 
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     assert (1, "no worker stays alive; the server ends") == (done.returncode, lines[-1]["message"])
-    assert "Error: COMPAT_API_KEYS_FILE cannot be used" in done.stderr
+    assert reason in done.stderr
     assert [] == list((tmp_path / "spool").iterdir())
 
 
