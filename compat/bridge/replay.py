@@ -113,8 +113,9 @@ class ReplayBuffer:
         entry = self.future.popleft()
         self.past.append(entry)
         if isinstance(entry, AudioChunk):
-            self.unsent -= entry.weight
-            self.kept += entry.weight
+            weight = entry.weight
+            self.unsent -= weight
+            self.kept += weight
 
     def trim(self, dead: Callable[[Entry], bool]) -> None:
         """Forget the oldest of what was sent, as long as it is `dead`."""

@@ -130,7 +130,8 @@ class LiveSession:
 
         That saves a turn of the event loop. An exception ends the session, as in the reader's task.
         """
-        if not self._idle or not self._readable.is_set() or self._bridge.more or self._short(len(frame)):
+        waits = not self._idle or not self._readable.is_set() or self._bridge.more
+        if waits or (self._allowance is not None and self._short(len(frame))):
             return False
         try:
             self._do(self._bridge.from_client(frame, self._now))
@@ -170,14 +171,15 @@ class LiveSession:
                 self._tell()
             if upstream.written:
                 upstream.outgoing.put(None)
+        held = self._bridge.held
         if self._outgoing.size > self._bounds.backlog and not self._stalled:
             self._stall()
-        elif not (self._crowded or self._has_room(self._bridge.held)):
+        elif not self._crowded and (held > self._bounds.sound or not self._sound.fits(held)):
             self._crowded = True
             self._do(self._bridge.client_closed(self._now, Hangup(1013, CROWDED)))
         elif self._bridge.over and self._ending:
             self._end()
-        switch(self._readable, on=self._reading and not self._must_wait)
+        switch(self._readable, on=self._reading and not (held > self._bounds.eager and self._must_wait))
 
     @property
     def _must_wait(self) -> bool:
@@ -187,9 +189,6 @@ class LiveSession:
         disconnects.
         """
         return self._bridge.unsent > self._bounds.eager and self._sound.scarce
-
-    def _has_room(self, held: int) -> bool:
-        return held <= self._bounds.sound and self._sound.fits(held)
 
     def _perform(self, action: Action) -> None:
         match action:

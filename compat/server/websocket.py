@@ -120,9 +120,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._early += data
             self._read(on=False)
         elif self.handshake_complete:
-            self._came = memoryview(bytes(self._came) + data if self._came else data)
+            waiting, self._came = self._came, memoryview(bytes(self._came) + data if self._came else data)
             if self._taking is None:
-                self._take()
+                self._handled = 0
+                if not waiting:  # the frames of live audio come one at a time
+                    self._came = self._came[self._take_whole() :]
+                if self._came:
+                    self._take()
         else:
             self._parse(data)
 
@@ -131,7 +135,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
         Thousands of short frames fit into the bytes of one frame of audio. Other connections run in between.
         """
-        self._handled = 0
         while self._came and self._handled < FRAMES and not (self._over or self._waits) and self._has_room():
             whole = self._take_whole()
             size = whole or self._step()
@@ -182,7 +185,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._taking = self.loop.call_soon(self._take_more)
 
     def _take_more(self) -> None:
-        self._taking = None
+        self._taking, self._handled = None, 0
         self._take()
         if not (self._came or self._waits) and self.queue.empty():
             self._read(on=True)

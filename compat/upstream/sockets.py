@@ -118,12 +118,16 @@ class _Socket(ClientConnection):
             await asyncio.sleep(self.ping_interval)
         self.transport.abort()
 
-    def write(self, frame: str | bytes) -> None:
+    def write(self, frame: str | bytes) -> bool:
+        """Write the frame at once and return True, or return False if the buffer is full or the connection is lost."""
+        if self.paused or self.protocol.state is not State.OPEN:
+            return False
         opcode, data = (Opcode.TEXT, frame.encode()) if isinstance(frame, str) else (Opcode.BINARY, frame)
         try:
             self.transport.write(masks.serialized(opcode, data))
         except (OSError, RuntimeError):
             self.transport.abort()  # the reader gets the error
+        return True
 
 
 def _path(model: str) -> str:
@@ -138,18 +142,12 @@ class Connection:
     def __init__(self, socket: _Socket, name: str) -> None:
         self._socket = socket
         self._name = name
+        self.write = socket.write
 
     @property
     def full(self) -> bool:
         """Whether the write buffer is full."""
         return self._socket.paused
-
-    def write(self, frame: str | bytes) -> bool:
-        """Write the frame at once and return True, or return False if the buffer is full or the connection is lost."""
-        if self._socket.paused or self._socket.protocol.state is not State.OPEN:
-            return False
-        self._socket.write(frame)
-        return True
 
     async def send(self, frame: str | bytes) -> None:
         """Write the frame, waiting while the buffer is full. Raises the reason if the connection is lost."""
