@@ -62,7 +62,10 @@ export async function call(path, { quiet, ...options } = {}) {
   return { status: answer.status, text, body: parsed(text) ?? text, headers: answer.headers };
 }
 
-/** Events of a stream whose text grows: feed what there is so far, get what is new. */
+const PROGRESS = ": progress ";
+
+/** Events of a stream whose text grows: feed what there is so far, get what is new. A comment with the progress of a long
+ *  file becomes an event of the type "progress". */
 export class Events {
   #read = 0;
 
@@ -72,6 +75,7 @@ export class Events {
       const frame = text.slice(this.#read, end);
       this.#read = end + 2;
       if (frame.startsWith("data: ")) events.push(JSON.parse(frame.slice(6)));
+      else if (frame.startsWith(PROGRESS)) events.push({ type: "progress", ...JSON.parse(frame.slice(PROGRESS.length)) });
     }
     return events;
   }

@@ -22,7 +22,7 @@ function write(list) {
 
 const change = (id, change) => write(read().map((job) => (job.id === id ? { ...job, ...change } : job)));
 const drop = (id) => write(read().filter((job) => job.id !== id));
-const under_way = ({ status }) => status === "queued" || status === "in_progress";
+const underWay = ({ status }) => status === "queued" || status === "in_progress";
 
 /** Lists a job that the server has accepted. It is opened when it is done, if `wanted()` then. */
 export function add({ id, status }, file, wanted) {
@@ -34,8 +34,8 @@ export function add({ id, status }, file, wanted) {
 
 async function look() {
   clearTimeout(waking);
-  for (const job of read().filter(under_way)) await ask(job);
-  if (read().some(under_way)) waking = setTimeout(look, wait);
+  for (const job of read().filter(underWay)) await ask(job);
+  if (read().some(underWay)) waking = setTimeout(look, wait);
   wait = Math.min(LATEST, wait * 1.1);
 }
 
@@ -52,7 +52,7 @@ async function ask({ id, name }) {
     if (answer.body.object !== "transcription.job") {
       answers.set(id, answer); // done since then
       done(id, name);
-    } else if (under_way(answer.body)) change(id, answer.body);
+    } else if (underWay(answer.body)) change(id, answer.body);
     else change(id, { ...answer.body, error: answer.body.error ?? { code: `job_${answer.body.status}` } });
   } catch (error) {
     if (LOST[error.status]) change(id, { status: "failed", error: { code: LOST[error.status] } });
@@ -89,21 +89,26 @@ async function remove({ id, name, ...job }) {
   const next = at(`job-${id}`)?.nextElementSibling ?? at(`job-${id}`)?.previousElementSibling;
   drop(id);
   (next?.querySelector("button:not([hidden])") ?? at("file")).focus();
-  announce(`${name}: ${say(under_way(job) ? "cancelled" : "removed")}`);
+  announce(`${name}: ${say(underWay(job) ? "cancelled" : "removed")}`);
 }
 
 // --- the list ---
 
 const minutes = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
+/** How far the server is with a file: seconds of the audio, and pieces. */
+export function doneSoFar({ seconds_done, seconds_total, pieces_done }) {
+  const seconds = seconds_total && typeof seconds_done === "number";
+  return [
+    ...(seconds ? [say("jobSeconds", { done: minutes(seconds_done), total: minutes(seconds_total) })] : []),
+    ...(pieces_done ? [say("jobPieces", { done: pieces_done })] : []),
+  ];
+}
+
 function state(job) {
   if (job.status === "completed") return say("jobDone");
-  if (!under_way(job)) return `${say("jobFailed")}: ${advice(job.error)}`;
-  const parts = [say(job.status === "queued" ? "jobQueued" : "jobRunning")];
-  if (job.seconds_total && typeof job.seconds_done === "number") {
-    parts.push(say("jobSeconds", { done: minutes(job.seconds_done), total: minutes(job.seconds_total) }));
-  }
-  if (job.pieces_done) parts.push(say("jobPieces", { done: job.pieces_done }));
+  if (!underWay(job)) return `${say("jobFailed")}: ${advice(job.error)}`;
+  const parts = [say(job.status === "queued" ? "jobQueued" : "jobRunning"), ...doneSoFar(job)];
   parts.push(say("elapsed", { s: Math.round((Date.now() - job.began) / 1000) }));
   return parts.join(" · ");
 }
@@ -120,13 +125,13 @@ function draw() {
     const [name, text, bar, opener, remover] = row.children;
     name.textContent = job.name;
     text.textContent = state(job);
-    bar.hidden = !under_way(job);
+    bar.hidden = !underWay(job);
     bar.ariaLabel = job.name;
     if (typeof job.progress === "number") bar.value = job.progress;
     opener.hidden = job.status !== "completed";
     opener.textContent = say("open");
     opener.ariaLabel = `${say("open")} ${job.name}`;
-    remover.textContent = say(under_way(job) ? "cancel" : "remove");
+    remover.textContent = say(underWay(job) ? "cancel" : "remove");
     remover.ariaLabel = `${remover.textContent} ${job.name}`;
   }
 }

@@ -41,7 +41,7 @@ function choose(chosen) {
   at("form").dispatchEvent(new Event("input", { bubbles: true })); // the code names the file
 }
 
-const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e6 ? 2 : 1);
 
 async function sample() {
   const answer = await fetch(new URL("sample.mp3", import.meta.url));
@@ -118,9 +118,13 @@ async function transcribe(signal) {
     if (done < total) progress("uploading", say("uploading", { done: megabytes(done), total: megabytes(total) }), done / total);
     else progress("listening", say(ask.mode === "translate" ? "translating" : "listening"));
   };
+  const hear = (event) => {
+    if (event.type !== "progress") return result.hear(event);
+    progress("listening", [say("listening"), ...jobs.doneSoFar(event)].join(" · "), event.progress ?? undefined);
+  };
   uploaded(0, sent.size || 1);
   const path = ask.mode === "translate" ? "/audio/translations" : "/audio/transcriptions";
-  const { status, body, headers } = await upload(path, form, { sent: uploaded, hear: result.hear, signal });
+  const { status, body, headers } = await upload(path, form, { sent: uploaded, hear, signal });
   signal.throwIfAborted();
   if (status === 202) {
     jobs.add(body, sent, () => file === sent && stopping === null && !result.shown()?.body);

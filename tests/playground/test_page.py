@@ -169,6 +169,16 @@ def test_a_long_file_shows_its_progress(chromium: Browser, speech: Path) -> None
             assert 0 < page.get_by_role("listitem").get_by_role("progressbar").evaluate("bar => bar.value") < 1
 
 
+def test_the_progress_in_a_stream_s_comments_is_read(page: Page) -> None:
+    stream = (
+        ': progress {"progress":0.5,"seconds_done":30.0,"seconds_total":60.0,"pieces_done":null}\n\n: \n\ndata: {}\n\n'
+    )
+    assert [
+        {"type": "progress", "progress": 0.5, "seconds_done": 30, "seconds_total": 60, "pieces_done": None},
+        {},
+    ] == page.evaluate("async text => new (await import('/playground/api.js')).Events().feed(text)", stream)
+
+
 def test_a_file_is_translated(page: Page, beginning: Path) -> None:
     page.get_by_text("Translate to English", exact=True).click()
     expect(page.get_by_text("Words as they come")).to_be_hidden()
