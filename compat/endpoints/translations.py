@@ -9,10 +9,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from compat import languages
 from compat.endpoints import responses
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.jobs import ordered
 from compat.endpoints.upload import Uploads
+from compat.errors import BadRequest
 from compat.jobs.manager import JobManager
 from compat.openai_api import form
 from compat.transcript import Transcript
@@ -34,6 +36,10 @@ class Translations:
             files = stack.enter_context(contextlib.ExitStack())
             received = await self._uploads.receive(request, files, form.translation)
             work = await self._uploads.prepare(request, received)
+            if work.ask.engine and work.ask.engine not in languages.ENGINES:
+                raise BadRequest(
+                    "Translation needs DashScope, which COMPAT_ENGINE=openai replaces: use /v1/audio/transcriptions."
+                )
             if is_job(work):
                 order = await ordered(request, received.form, work, files)
                 recognised = self._jobs.transcript(order)

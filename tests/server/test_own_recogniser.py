@@ -82,6 +82,13 @@ def test_live_speech(other: Recogniser, http: httpx2.Client) -> None:
     assert ["he"] == other.received[-1].fields["language"]
 
 
+def test_translation_is_refused(http: httpx2.Client, speech: Path) -> None:
+    answer = http.post("/audio/translations", data={"model": "whisper-1"}, files={"file": speech.read_bytes()})
+
+    assert 400 == answer.status_code
+    assert "Translation needs DashScope" in answer.json()["error"]["message"]
+
+
 def test_models_name_the_engine_and_no_languages(http: httpx2.Client) -> None:
     assert {"engine": "openai"} == http.get("/models").json()["dashscope"]
 
