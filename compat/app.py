@@ -34,6 +34,7 @@ from compat.endpoints.origins import Cors, OriginMiddleware
 from compat.endpoints.paths import PathMiddleware
 from compat.endpoints.proxies import ProxyMiddleware
 from compat.endpoints.realtime import Realtime
+from compat.endpoints.straight import StraightMiddleware
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translations import Translations
 from compat.endpoints.upload import Uploads
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from compat.observability.tracing import Traces
 
 log = logging.getLogger("compat")
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
 EXPOSED = (
     "location",
     "x-request-id",
@@ -217,9 +219,10 @@ def create_app(
             runner.spawn(realtime.watch())
             yield {"refused": lambda error: metrics.refusal(error.status, error.code or ""), "live_memory": memory}
 
+    handlers = {CompatError: _refused, ClientDisconnect: _gone}
     app = Starlette(
         routes=[
-            Route("/v1/audio/transcriptions", transcriptions.create, methods=["POST"]),
+            Route(TRANSCRIPTIONS, transcriptions.create, methods=["POST"]),
             Route("/v1/audio/transcriptions/{id}", job_endpoints.status, methods=["GET"]),
             Route("/v1/audio/transcriptions/{id}", job_endpoints.cancel, methods=["DELETE"]),
             Route("/v1/audio/translations", translations.create, methods=["POST"]),
@@ -248,13 +251,9 @@ def create_app(
             Middleware(AccessLogMiddleware, metrics=metrics, traces=traces),
             *_pages(settings, keyless=not (insecure or gate.keyed or settings.pass_key)),
             Middleware(AdmissionMiddleware),
+            Middleware(StraightMiddleware, TRANSCRIPTIONS, transcriptions.create, handlers),
         ],
-        exception_handlers={
-            CompatError: _refused,
-            HTTPException: _unrouted,
-            ClientDisconnect: _gone,
-            Exception: _failed,
-        },
+        exception_handlers=handlers | {HTTPException: _unrouted, Exception: _failed},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # PathMiddleware normalizes paths
