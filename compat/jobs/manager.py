@@ -13,6 +13,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterator
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -24,6 +25,7 @@ from compat.jobs import transitions
 from compat.jobs.records import DonePieces, Job, digest, identity, kept
 from compat.jobs.runner import JobRunner
 from compat.openai_api.jobs import NO_JOB, Status
+from compat.spending.records import Charge
 from compat.transcript import Ask, Transcript
 from compat.transcription.work import Work
 
@@ -55,6 +57,8 @@ class JobManager:
         self._runs = runs
         self._store = runs.store
         self._dead: set[str] = set()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """For each key of a job, whose turn it is to charge its audio: identical requests are charged once."""
 
     async def transcript(self, order: Order) -> Transcript:
         """Start or join the job and return its transcript. If this call is cancelled, the job continues for `grace`.
@@ -166,41 +170,35 @@ class JobManager:
 
     async def _opened(self, order: Order, view: Ask | None = None, webhook_url: str | None = None) -> Job:
         """Return the job with the order's key. Start it here unless there is one to join."""
-        mine, instead = self._new(order), ""
+        mine, instead, principal = self._new(order), "", order.work.principal
         if view is not None:
             mine = transitions.asked_for(mine, view, webhook_url, time.time()) or mine
-        with self._runs.room(order.work.principal.party) as place:
-            while (job := await self._store.open(mine, instead_of=instead)).id != mine.id:
-                if not order.fresh and (job.under_way or (job.transcript is not None and time.time() < job.until)):
-                    if view is None:
-                        return job
-                    return await self._changed(
-                        job, lambda job: transitions.asked_for(job, view, webhook_url, time.time())
-                    )
-                instead = job.id
-            mine = await self._charged(mine, order.work)
-            self._runs.begin(mine, order.work.principal, order.work, order.files.pop_all(), place.pop_all())
+        turn = self._turns.setdefault(mine.key, asyncio.Lock()) if principal.bounded else contextlib.nullcontext()
+        charge: Charge | None = None
+        with self._runs.room(principal.party) as place:
+            try:
+                async with turn:
+                    if principal.bounded:
+                        # A job to join needs no charge, and a new one begins with its own.
+                        if (job := await self._store.find(mine.key)) is not None and _joinable(job, order):
+                            return await self._joined(job, view, webhook_url)
+                        charge = await self._runs.accounting.reserve(principal, roads.counted(order.work.request))
+                        mine = msgspec.structs.replace(mine, charge=charge)
+                    while (job := await self._store.open(mine, instead_of=instead)).id != mine.id:
+                        if _joinable(job, order):
+                            return await self._joined(job, view, webhook_url)
+                        instead = job.id
+                    self._runs.begin(mine, principal, order.work, order.files.pop_all(), place.pop_all())
+                    charge = None  # the run settles it
+            finally:
+                if charge is not None:
+                    await self._runs.accounting.settle(charge, 0.0)
         return mine
 
-    async def _charged(self, job: Job, work: Work) -> Job:
-        """Charge the audio of a new job against the bound of its key. If too little is left, drop the job: a request
-        that has joined it meanwhile begins one of its own. Raises as `Accounting.charged` does."""
-        if not work.principal.bounded:
+    async def _joined(self, job: Job, view: Ask | None, webhook_url: str | None) -> Job:
+        if view is None:
             return job
-        accounting, charge = self._runs.accounting, None
-        try:
-            charge = await accounting.reserve(work.principal, roads.counted(work.request))
-            if charge is None:
-                return job
-            stored = await transitions.change(self._store, job.id, lambda job: transitions.charged(job, charge))
-        except CompatError:
-            if charge is not None:
-                await accounting.settle(charge, 0.0)
-            await self._store.drop(job)
-            raise
-        if stored is None or stored.charge != charge:  # it was cancelled meanwhile
-            await accounting.settle(charge, 0.0)
-        return stored or job
+        return await self._changed(job, lambda job: transitions.asked_for(job, view, webhook_url, time.time()))
 
     def _new(self, order: Order) -> Job:
         request, principal, now = order.work.request, order.work.principal, time.time()
@@ -268,6 +266,11 @@ class JobManager:
         All local engines have the same hash, so the tasks of an earlier engine are taken over, and fail as lost.
         """
         return digest(self._root, "" if self._local else key)
+
+
+def _joinable(job: Job, order: Order) -> bool:
+    """Return whether a request can join this job with the same key."""
+    return not order.fresh and (job.under_way or (job.transcript is not None and time.time() < job.until))
 
 
 def status(job: Job) -> Status:

@@ -77,6 +77,13 @@ class RedisStore:
         record, job_id = cast("list[bytes]", await self._script(OPEN, job, *arguments))
         return decode(record, job_id.decode())
 
+    async def find(self, key: str) -> Job | None:
+        try:
+            found = cast("bytes | None", await cancelling.kept(self._redis.get(f"{SPACE}key:{key}")))
+        except (RedisError, OSError) as exc:
+            raise unreachable(exc) from exc
+        return await self.get(found.decode()) if found else None
+
     async def get(self, job_id: str) -> Job | None:
         try:
             record = cast("bytes | None", await cancelling.kept(self._redis.hget(f"{SPACE}job:{job_id}", "record")))

@@ -58,6 +58,11 @@ class SqliteStore:
     async def open(self, job: Job, *, instead_of: str = "") -> Job:
         return await self._run(lambda db: _open(db, job, instead_of))
 
+    async def find(self, key: str) -> Job | None:
+        query = "SELECT record, id FROM jobs JOIN keys USING (id) WHERE key = ?"
+        row = await self._run(lambda db: db.execute(query, (key,)).fetchone())
+        return decode(*row) if row else None
+
     async def get(self, job_id: str) -> Job | None:
         return await self._run(lambda db: _get(db, job_id))
 

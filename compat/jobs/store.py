@@ -6,7 +6,7 @@
 A store guarantees that a key has one job and that no update overwrites another one. It makes no decisions: the caller
 decides who takes a job over and when a result is erased. Every method raises ServiceUnavailable with `retry_after` if
 the store cannot be reached; the change may or may not have been made then. An unreadable record still counts as a job:
-`open` and `get` raise UnreadableRecord, and `due` skips it.
+`open`, `find` and `get` raise UnreadableRecord, and `due` skips it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ class Store(Protocol):
 
         A job with the id `instead_of` is replaced: it loses the key but can still be found by its id.
         """
+
+    async def find(self, key: str) -> Job | None:
+        """Return the job with this key, or None."""
 
     async def get(self, job_id: str) -> Job | None:
         """Return the job with this id, or None."""

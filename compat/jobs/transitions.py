@@ -15,7 +15,6 @@ import msgspec
 from compat.errors import Conflict, Failure, failure
 from compat.jobs.records import DonePieces, Hook, Job
 from compat.jobs.store import Store
-from compat.spending.records import Charge
 from compat.transcript import Ask, Transcript
 
 LEASE = 20.0  # seconds without a heartbeat after which a job's holder is presumed dead
@@ -78,11 +77,6 @@ def renewed(job: Job, holder: str, now: float, task_id: str | None, progress: Do
 def started(job: Job, holder: str, now: float) -> Job | None:
     """Mark a job without a task as running."""
     return _ours(job, holder, due=now + LEASE, state="running")
-
-
-def charged(job: Job, charge: Charge) -> Job | None:
-    """Record what is reserved of the client's bound of audio."""
-    return msgspec.structs.replace(job, charge=charge) if job.under_way else None
 
 
 def settled(job: Job) -> Job | None:

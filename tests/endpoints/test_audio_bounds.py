@@ -50,6 +50,8 @@ def server(folder: Path) -> Iterator[RunningServer]:
         "brief": "audio=2/request",
         "edge": "audio=30/day",
         "small": "audio=2/day",
+        "beyond-true": "audio=5/day",
+        "beyond-false": "audio=5/day",
     }
     (folder / "keys").write_text(keys(**bounds, **more))
     with running_server(
@@ -176,6 +178,23 @@ def test_requests_that_join_a_job_are_charged_once(
 
     assert [200] * 9 == [*(answer.result().status_code for answer in answers), again.status_code]
     assert (before + 1, 3000) == (submits(server), charged("joined"))
+
+
+@pytest.mark.parametrize("background", ["false", "true"])
+def test_requests_that_join_a_job_beyond_the_bound_are_all_refused(
+    server: RunningServer, charged: Callable[[str], int], speech: bytes, background: str
+) -> None:
+    """The first one begins the job, and drops it when it is refused."""
+    name = f"beyond-{background}"
+    assert 200 == send(server, speech, key=key(name), model=SHORT).status_code
+    before = submits(server)
+    with ThreadPoolExecutor(12) as clients:
+        answers = [
+            clients.submit(send, server, speech, key=key(name), model=TASK, background=background) for _ in range(12)
+        ]
+
+    assert {429} == {answer.result().status_code for answer in answers}
+    assert (before, 3000) == (submits(server), charged(name))
 
 
 def test_a_cancelled_job_is_charged_once_it_is_submitted(

@@ -62,7 +62,9 @@ async def test_a_key_has_one_job(store: Store) -> None:
     assert first == await store.open(first)
     assert first == await store.open(second)
     assert first == await store.get(first.id)
+    assert first == await store.find(first.key)
     assert await store.get(second.id) is None
+    assert await store.find("no such key") is None
 
 
 async def test_concurrent_opens_of_one_key_create_one_job(store: Store) -> None:
