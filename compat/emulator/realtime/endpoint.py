@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from compat.emulator import refusals
+from compat.emulator.engine import DistantEngine
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.realtime.connection import LiveConnection, accept
 from compat.emulator.realtime.session import Session
@@ -61,7 +62,8 @@ async def _serve(emulator: Emulator, socket: WebSocket) -> None:
         record,
         faults,
         RealtimeWire(),
-        threaded=emulator.engine.blocking,
+        # A session waits for no turn that another machine works on.
+        threaded=emulator.engine.blocking and not isinstance(emulator.engine, DistantEngine),
         session_seconds=emulator.limits.live.session_seconds,
     )
     with emulator.live.opened(record):
