@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import errno
 import logging
+import os
 import secrets
 import selectors
 import signal
@@ -109,12 +110,14 @@ class Supervisor:
         self._selector.register(waker, selectors.EVENT_READ, lambda: waker.recv(64))
         for number in heeded():
             signal.signal(number, self._signalled)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop up
         if local is not None:
             local.start(self.team.folder / "engine", settings.max_spool, fetches=settings.publishes)
         self._start(0)
         while self._children or not (self._signal or self._failed):
             for key, _ in self._selector.select(self._patience()):
                 key.data()
+            self._bury(local)
             if self._signal or self._failed:
                 listener.close()  # the workers have theirs
                 self._cut_off()
@@ -243,6 +246,15 @@ class Supervisor:
         for child in self._children:
             log.warning("a worker does not end and is killed", extra={"fields": {"worker": child.number + 1}})
             child.process.kill()
+
+    def _bury(self, local: LocalEngine | None) -> None:
+        """Wait for ended processes that dead workers have left behind: in a container they become those of this one."""
+        own = {child.process.pid for child in self._children} | ({local.pid} if local else set())
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in own:  # whoever has started it waits for it
+                    break
+                os.waitpid(ended.si_pid, 0)
 
     def _replace(self) -> None:
         for number, due in list(self._due.items()):

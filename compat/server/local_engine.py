@@ -208,6 +208,11 @@ class LocalEngine:
         self._watcher.start()
         threading.Thread(target=self._keep_fresh, daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """The process id of the child."""
+        return self._child.pid
+
     def _reported(self, report: EngineReport) -> None:
         self.report = report
         if self._tell:

@@ -43,6 +43,33 @@ with Supervisor(2, Path(sys.argv[1]), hopeless=2) as supervisor:
     listener = socket.create_server(("127.0.0.1", 0))
     supervisor.until_signal(listener, settings, Serving(100), None, break_it)
 """
+ADOPTING = """
+import ctypes, os, signal, socket, subprocess, sys, threading
+from pathlib import Path
+from compat.cli.serving import Serving
+from compat.cli.supervisor import Supervisor
+from compat.config.settings import Settings
+from tests.polling import until
+from tests.server.workers import children
+
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # adopts orphans, as process 1 of a container does
+
+def watch():
+    until(lambda: children(os.getpid()) == workers)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+def leave_orphan():
+    global workers
+    workers = children(os.getpid())
+    subprocess.run(["sh", "-c", "sleep 0.1 & exit 0"], check=True)
+    assert children(os.getpid()) != workers
+    threading.Thread(target=watch, daemon=True).start()
+
+with Supervisor(2, Path(sys.argv[1])) as supervisor:
+    listener = socket.create_server(("127.0.0.1", 0))
+    supervisor.until_signal(listener, Settings.read(os.environ), Serving(100), None, leave_orphan)
+"""
 
 
 @pytest.mark.parametrize(
@@ -65,6 +92,17 @@ def test_a_server_none_of_whose_workers_stays_alive_ends_with_a_message(
     assert (1, "no worker stays alive; the server ends") == (done.returncode, lines[-1]["message"])
     assert reason in done.stderr
     assert [] == list((tmp_path / "spool").iterdir())
+
+
+def test_processes_that_a_dead_worker_leaves_behind_are_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    settings = {"DASHSCOPE_API_KEY": "k", "XDG_STATE_HOME": str(tmp_path / "state")}
+    command = [sys.executable, "-c", ADOPTING, str(tmp_path / "spool")]
+    done = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (0, "") == (done.returncode, done.stdout)
 
 
 def test_a_worker_that_hangs_delays_neither_the_others_nor_a_forced_stop(tmp_path: Path) -> None:
