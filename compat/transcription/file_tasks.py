@@ -197,8 +197,8 @@ class FileTasks:
             )
 
     def closed(self) -> list[Surface]:
-        """Return the surfaces for which every way to publish a file has failed lately."""
-        if not self._refused:
+        """Return the surfaces for which every way to publish a file has failed lately, or there is none."""
+        if not self._refused and self._known():
             return []
         return [surface for surface in SURFACES if all(self._shut(surface, delivery) for delivery in self._known())]
 
