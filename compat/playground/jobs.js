@@ -12,7 +12,15 @@ let open = () => {}; // shows an answer
 let wait = SOONEST;
 let waking = 0;
 
-const read = () => JSON.parse(forBrowser.getItem("jobs") ?? "[]");
+/** The list. Another program of this origin may have stored something else under its name. */
+function read() {
+  try {
+    const list = JSON.parse(forBrowser.getItem("jobs"));
+    return Array.isArray(list) ? list.filter(({ id }) => id) : [];
+  } catch {
+    return [];
+  }
+}
 
 function write(list) {
   if (list.length) forBrowser.setItem("jobs", JSON.stringify(list.slice(-MOST)));
