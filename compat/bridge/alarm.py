@@ -43,10 +43,10 @@ class Alarm:
 
     def later(self, now: float) -> bool:
         """Whether `look` can wait, although sound came. If so, the alarm rings soon."""
-        if now >= self.looked_at + self._glance:
-            return False
-        self.by(self.looked_at + 2 * self._glance)
-        return True
+        wait = now < self.looked_at + self._glance
+        if wait and (self._at is None or self._at > self.looked_at + 2 * self._glance):
+            self.by(self.looked_at + 2 * self._glance)
+        return wait
 
     def by(self, deadline: float) -> None:
         """Ask for a `Wake` at this time, unless one is due sooner."""

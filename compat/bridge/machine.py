@@ -345,23 +345,22 @@ class Bridge:
 
     def _go_on(self, now: float) -> None:
         if self._closing_at is None:
-            self._apply_settings(now)
+            target = self._switch.next(now)
+            if target is not None:
+                self._apply(target, now)
             self._link.feed(now)
             if self._replay.future:
                 self._link.need(now)
 
-    def _apply_settings(self, now: float) -> None:
-        """Apply pending settings if there is a place for them now."""
-        target = self._switch.next(now)
-        if target is not None:
-            self._link.renew(self._config.takeable(target).setup, now)
-            self._caller.renew(target)
-            self._switch.stamp(now)
+    def _apply(self, target: Target, now: float) -> None:
+        """Apply pending settings: there is a place for them now."""
+        self._link.renew(self._config.takeable(target).setup, now)
+        self._caller.renew(target)
+        self._switch.stamp(now)
 
     def _sounded(self, now: float) -> list[Action]:
         """After sound alone, which comes many times a second: do what follows only now and then."""
-        self._shutdown.look(now)
-        reading = self._reading and not self._caller.over_bound
+        reading = self._reading and not (self._caller.over_bound or self._caller.spent)
         steady = self._link.state is LinkState.OPEN and self._link.since < self._alarm.looked_at
         if reading and steady and self._shutdown.until is None and self._alarm.later(now):
             return self._outbox.take()

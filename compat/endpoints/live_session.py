@@ -192,11 +192,11 @@ class LiveSession:
 
     def _perform(self, action: Action) -> None:
         match action:
-            case ToClient(text):
-                self._events.append(text)
             case ToUpstream(frame):
                 if self._upstream is not None:
                     self._upstream.put(frame)
+            case ToClient(text):
+                self._events.append(text)
             case OpenUpstream():
                 self._upstream = Upstream()
                 self._upstream.task = self._start(self._serve(self._upstream, action))
