@@ -58,7 +58,7 @@ def file(page: Page, name: str) -> None:
     expect(page.get_by_role("status")).to_have_text("")
     page.locator(".word").nth(8).click()
     expect(page.locator(".word.now")).not_to_have_count(0)
-    page.locator("#code-title").scroll_into_view_if_needed()
+    page.locator("#result").scroll_into_view_if_needed()
     shoot(page, name)
 
 
