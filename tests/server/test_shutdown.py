@@ -13,7 +13,7 @@ from tests.cli.test_main import COMMAND, environment
 from tests.terminal import CTRL_C, terminal
 
 SERVE = [*COMMAND, "serve", "--port", "0", "--engine", "tones"]
-READY = "print(client"
+READY = "Press Ctrl-C to stop."
 
 
 def lines_after(output: str, ready: str) -> list[str]:
