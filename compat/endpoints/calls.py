@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from compat.config import networks
-from compat.config.principal import Principal
+from compat.config.principal import Party, Principal
 from compat.config.settings import Settings
 from compat.endpoints import not_found, origins
 from compat.endpoints.access_log import client_of, request_id_of
@@ -28,12 +28,13 @@ from compat.endpoints.bodies import whole
 from compat.endpoints.call_transport import CallTransport, Sideband
 from compat.endpoints.multipart import MALFORMED
 from compat.endpoints.realtime import Admitted, Realtime
-from compat.errors import BadRequest, CompatError, NotFound, Overloaded, ServiceUnavailable
+from compat.errors import BadRequest, CompatError, NotFound, ServiceUnavailable
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import AudioFormat
 from compat.openai_api.secrets import ClientSecretRequest
 from compat.openai_api.shapes import decoded
+from compat.upstream.shares import Shares, overloaded
 from compat.webrtc import sdp
 from compat.webrtc.peer import Certificate, Lost, Peer, fingerprint
 from compat.webrtc.port import Port, interface
@@ -47,15 +48,20 @@ TRACK = AudioFormat("pcm", RATE)
 
 
 class PlacedCall:
-    """A call, from its answer to its end."""
+    """A call, from its answer to its end. `place` is closed when it is connected."""
 
-    def __init__(self, principal: Principal, peer: Peer) -> None:
+    def __init__(self, principal: Principal, peer: Peer, place: contextlib.ExitStack) -> None:
         self.id = f"rtc_u1_{uuid.uuid4().hex}"
         self.peer = peer
         self.transport = CallTransport(peer)
         self.pending = True
         self.task: asyncio.Task[None] | None = None
         self._owner = _owner(principal)
+        self._place = place
+
+    def connected(self) -> None:
+        self.pending = False
+        self._place.close()
 
     def belongs_to(self, principal: Principal) -> bool:
         return self._owner == _owner(principal)
@@ -76,6 +82,7 @@ class Calls:
         self._port = port
         self._certificate = Certificate()
         self._calls: dict[str, PlacedCall] = {}
+        self._pending = Shares(PENDING)
         self._leaving = False
 
     async def create(self, request: Request) -> Response:
@@ -85,12 +92,12 @@ class Calls:
         if session is not None:
             admitted = self._realtime.configured(admitted, session)
         offer = sdp.parse(text)
-        if sum(call.pending for call in self._calls.values()) >= PENDING:
-            raise Overloaded("Too many calls are waiting for their callers to connect.", retry_after=1.0)
         with contextlib.ExitStack() as stay:
             await self._gate.admit_call(admitted.principal, stay)
+            place = stay.enter_context(self._place(admitted.principal.party))
             admitted = await self._realtime.allowed(admitted)
-            call = self._begin(request, admitted, offer, stay.pop_all())
+            call = PlacedCall(admitted.principal, Peer(offer, self._certificate.current()), place)
+            self._begin(request, admitted, call, stay.pop_all())
         answer = sdp.answer(offer, self._local(request, call.peer))
         headers = {"location": f"/v1/realtime/calls/{call.id}"}
         return Response(answer, 201, headers, media_type="application/sdp")
@@ -156,19 +163,25 @@ class Calls:
             origins.check(origin, connection.headers.get("host", ""), self._settings.cors_origins)
         return self._realtime.identify(opening_of(connection), connection)
 
+    def _place(self, party: Party) -> contextlib.ExitStack:
+        """Return what is to be closed when a call of this caller is connected. Raise Overloaded."""
+        if not self._pending.take(party):
+            raise overloaded("calls that are not connected", self._pending, party)
+        pending = contextlib.ExitStack()
+        pending.callback(self._pending.give, party)
+        return pending
+
     def _call(self, call_id: str, admitted: Admitted) -> PlacedCall:
         call = self._calls.get(call_id)
         if call is None or not call.belongs_to(admitted.principal):
             raise NotFound(f"There is no call '{call_id[:64]}'.", param="call_id", code="call_not_found")
         return call
 
-    def _begin(self, request: Request, admitted: Admitted, offer: sdp.Offer, stay: contextlib.ExitStack) -> PlacedCall:
-        call = PlacedCall(admitted.principal, Peer(offer, self._certificate.current()))
+    def _begin(self, request: Request, admitted: Admitted, call: PlacedCall, stay: contextlib.ExitStack) -> None:
         self._calls[call.id] = call
         self._port.add(call.peer.agent)
         serving = self._serve(call, admitted, request.state.entry.request_id, client_of(request.scope), stay)
         call.task = asyncio.create_task(serving)
-        return call
 
     def _local(self, request: Request, peer: Peer) -> sdp.Local:
         agent = peer.agent
@@ -190,7 +203,7 @@ class Calls:
         with stay:
             try:
                 await call.peer.open()
-                call.pending = False
+                call.connected()
                 transport = call.transport
                 await self._realtime.run(transport, admitted, request_id, client, transport.begin, TRACK)
             except Lost:

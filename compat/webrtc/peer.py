@@ -24,6 +24,7 @@ from compat.webrtc import rtp, sdp
 from compat.webrtc.ice import Agent
 from compat.webrtc.track import RATE, STEP, CallTrack, Part, Silence
 
+CHANNEL: Final = "oai-events"
 CONNECTING: Final = 15.0  # seconds from the answer to DTLS
 ALIVE: Final = 15.0  # seconds without an authentic datagram after which a call is considered lost
 LONGEST: Final = RATE * 120 // 1000  # samples of a packet (RFC 6716, 3.2.5)
@@ -190,8 +191,8 @@ class Peer:
             self._end()
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        """Take the first channel that the caller opens, whatever its name."""
-        if self._channel is not None:
+        """Take the channel of OpenAI's name, and close others."""
+        if channel.label != CHANNEL or self._channel is not None:
             channel.close()
             return
         self._channel = channel

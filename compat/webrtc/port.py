@@ -16,6 +16,7 @@ from typing import Final, cast
 from compat.webrtc import stun
 from compat.webrtc.ice import Agent
 
+ATTEMPTS: Final = 20
 BUFFER: Final = 4 << 20  # bytes of the kernel's receive buffer
 FIRST: Final = 5.0  # seconds that a TCP connection may take for its first authentic check
 STRANGERS: Final = 256  # TCP connections without one
@@ -26,13 +27,19 @@ Address = tuple[str, int]
 
 
 def bind(host: str, port: int, *, tcp: bool) -> list[socket.socket]:
-    """Bind a UDP socket and, with `tcp`, one of TCP to the same port. Raises OSError."""
+    """Bind a UDP socket and, with `tcp`, one of TCP to the same port; 0 takes a free one. Raises OSError."""
+    for _ in range(0 if port else ATTEMPTS):
+        with contextlib.suppress(OSError):  # a port that is free for UDP may be taken for TCP
+            return _bind(host, 0, tcp=tcp)
+    return _bind(host, port, tcp=tcp)
+
+
+def _bind(host: str, port: int, *, tcp: bool) -> list[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound: list[socket.socket] = []
-    try:
+    with contextlib.ExitStack() as stack:
+        bound: list[socket.socket] = []
         for kind in [socket.SOCK_DGRAM, *([socket.SOCK_STREAM] if tcp else [])]:
-            each = socket.socket(family, kind)
-            bound.append(each)
+            each = stack.enter_context(contextlib.closing(socket.socket(family, kind)))
             each.setblocking(False)
             if kind == socket.SOCK_STREAM:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,10 +47,8 @@ def bind(host: str, port: int, *, tcp: bool) -> list[socket.socket]:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
             each.bind((host, port))
             port = each.getsockname()[1]
-    except OSError:
-        for each in bound:
-            each.close()
-        raise
+            bound.append(each)
+        stack.pop_all()
     return bound
 
 

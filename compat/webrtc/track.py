@@ -44,10 +44,16 @@ class CallTrack:
         """The time stamp at which the audio so far ends."""
         self._waiting: dict[int, tuple[Packet, float]] = {}
         """Packets behind a gap, by number, with their time of arrival."""
-        self._end: float | None = None
-        """The time up to which there is audio; None before the first packet."""
+        self._arrived = 0.0
+        """When the last packet arrived."""
+        self._origin: float | None = None
+        """The time at which the audio begins; None before the first packet."""
+        self._samples = 0
+        """Samples of audio so far."""
         self._ahead = 0
         """Samples of silence beyond the time stamps."""
+        self._paused = False
+        """Whether silence was filled in since the last packet."""
 
     def feed(self, packet: Packet, now: float) -> list[Part]:
         """Take a packet that arrived now. Return what follows in order."""
@@ -76,27 +82,44 @@ class CallTrack:
             while self._waiting and now >= self._oldest + PATIENCE:
                 parts += self._give_up(now)
             return parts
-        while self._end is not None and now >= self._end + PATIENCE + STEP:
-            self._end += STEP
+        while self._origin is not None and now >= max(self._arrived, self._end) + PATIENCE + STEP:
+            parts.append(self._silence(STEP_SAMPLES))
             self._ahead += STEP_SAMPLES
-            parts.append(Silence(STEP_SAMPLES))
+            self._paused = True
         return parts
 
     @property
     def _oldest(self) -> float:
         return min(arrived for _, arrived in self._waiting.values())
 
+    @property
+    def _end(self) -> float:
+        """The time up to which there is audio."""
+        return (self._origin or 0.0) + self._samples / RATE
+
+    def _silence(self, samples: int) -> Silence:
+        self._samples += samples
+        return Silence(samples)
+
     def _through(self, packet: Packet, now: float) -> list[Part]:
-        """Return the packet, after silence for what its time stamp leaves out."""
+        """Return the packet, after silence for what its time stamp leaves out. A browser's time stamps do not count a
+        pause of its microphone; then silence fills the rest of the time."""
+        samples = opus.samples(packet.payload)
+        began = now - samples / RATE
+        self._origin = began if self._origin is None else self._origin
         gap = (packet.stamp - self._stamp) & 0xFFFFFFFF
+        if gap > JUMP + self._ahead:
+            gap = self._ahead = 0
         silence = gap - self._ahead
-        if silence > JUMP:
-            silence = 0
-        self._ahead = max(-silence, 0)
+        if silence < 0 and self._paused:
+            silence = round((began - self._end) * RATE)
+        self._ahead = max(self._ahead + max(silence, 0) - gap, 0)
+        parts: list[Part] = [self._silence(silence)] if silence > 0 else []
         self._next = (packet.number + 1) & 0xFFFF
-        self._stamp = (packet.stamp + opus.samples(packet.payload)) & 0xFFFFFFFF
-        self._end = now
-        return [Silence(silence), packet.payload] if silence > 0 else [packet.payload]
+        self._stamp = (packet.stamp + samples) & 0xFFFFFFFF
+        self._samples += samples
+        self._arrived, self._paused = now, False
+        return [*parts, packet.payload]
 
     def _released(self, now: float) -> list[Part]:
         """Return the waiting packets that are in order now."""

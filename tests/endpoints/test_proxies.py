@@ -53,7 +53,7 @@ def test_the_whole_server_uses_a_trusted_proxy_s_headers(
 ) -> None:
     app = create_app(Settings(dashscope_api_key="k", trusted_proxies=proxies(trusted)))
     headers = {"x-forwarded-for": "203.0.113.7", "x-forwarded-prefix": "/asr"}
-    with caplog.at_level("INFO", "compat.access"), serve(app) as root:
+    with caplog.at_level("DEBUG", "compat.access"), serve(app) as root:
         answers = [
             httpx2.get(f"{root}/asr{path}", headers=headers) for path in ("/v1/models", "/", "/playground/app.js")
         ]

@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from compat.emulator.engines.tones import Tones, encode, lay
+from compat.endpoints.calls import PENDING
 from compat.webrtc.port import bind
 from tests.running import running_server
 from tests.webrtc.caller import Caller, calling
@@ -246,6 +247,19 @@ async def test_a_call_counts_as_a_session() -> None:
         assert (await post(server.base_url)).status_code == 201
         refused = await post(server.base_url)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+
+
+async def test_calls_that_one_key_never_connects_leave_room_for_others() -> None:
+    with running_server(Tones(), calls=bind("127.0.0.1", 0, tcp=True), api_keys=KEYS) as server:
+        async with httpx2.AsyncClient(base_url=server.base_url) as client:
+
+            async def offer(key: str) -> int:
+                headers = {"content-type": "application/sdp", "authorization": f"Bearer {key}"}
+                return (await client.post("/realtime/calls", content=CHROMIUM, headers=headers)).status_code
+
+            statuses = [await offer(FIRST) for _ in range(PENDING)]
+            assert 503 in statuses
+            assert await offer(SECOND) == 201
 
 
 async def test_shutdown_answers_the_open_turn_and_ends_the_call() -> None:

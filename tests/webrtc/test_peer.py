@@ -233,3 +233,17 @@ async def test_a_tcp_connection_ends_with_its_call(port: Port) -> None:
     port.remove(peer.agent)
     assert await reader.read() == b""
     writer.close()
+
+
+def test_a_free_port_is_free_for_udp_and_tcp() -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            udp, tcp = bind("127.0.0.1", 0, tcp=True)
+            stack.enter_context(contextlib.closing(udp))
+            stack.enter_context(contextlib.closing(tcp))
+            assert udp.getsockname() == tcp.getsockname()
+
+
+def test_a_port_that_is_taken_for_tcp_is_refused_without_a_socket_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        bind("127.0.0.1", taken.getsockname()[1], tcp=True)

@@ -63,10 +63,24 @@ def test_a_pause_that_the_time_stamps_count_is_as_long_as_they_say() -> None:
     assert heard((0.0, packet(0)), (0.99, None), (1.01, later)) == [0, *["100 ms"] * 7, "280 ms", 1]
 
 
+def test_a_pause_that_the_time_stamps_do_not_count_takes_its_time() -> None:
+    """Chromium after `replaceTrack(null)`; the caller's clock is not 0.2 s behind after each pause."""
+    found = heard(
+        *((0.02 * at, packet(at)) for at in range(1, 4)),
+        (0.70, None),
+        *((0.74 + 0.02 * at, packet(4 + at)) for at in range(3)),
+        (1.70, None),
+        (1.74, packet(7)),
+    )
+    assert found == [1, 2, 3, *["100 ms"] * 4, "260 ms", 4, 5, 6, *["100 ms"] * 7, "240 ms", 7]
+
+
 def test_a_burst_after_a_stall_leaves_the_silence_out_of_the_next_pause() -> None:
-    stalled = [(0.0, packet(0)), (0.5, None), *((0.51, packet(at)) for at in range(1, 26))]
-    pause = packet(26, stamp=RATE)  # 480 ms are left out, and 200 ms of silence were too many
-    assert heard(*stalled, (1.01, pause)) == [0, "100 ms", "100 ms", "100 ms", *range(1, 26), "180 ms", 26]
+    stalled = [(0.0, packet(0)), (0.49, None), *((0.51, packet(at)) for at in range(1, 26))]
+    pause = packet(26, stamp=RATE)  # 480 ms are left out, which were silence before
+    later = packet(27, stamp=RATE + TWENTY * 11)
+    found = heard(*stalled, (1.01, pause), (1.2, later))
+    assert found == [0, "100 ms", "100 ms", "290 ms", *range(1, 26), 26, "190 ms", 27]
 
 
 def test_a_new_source_begins_a_new_clock() -> None:
