@@ -161,7 +161,11 @@ def ip(value: str) -> str:
 
 
 def addresses(value: str) -> tuple[str, ...]:
-    return tuple(ip(part) for part in many(value))
+    """Return addresses that clients can connect to."""
+    parsed = tuple(ip(part) for part in many(value))
+    if any(ipaddress.ip_address(address).is_unspecified for address in parsed):
+        raise ValueError("IP addresses that clients reach, such as 203.0.113.7")
+    return parsed
 
 
 def workers(value: str) -> int:

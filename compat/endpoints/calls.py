@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from starlette.datastructures import Headers, UploadFile
@@ -37,7 +37,7 @@ from compat.openai_api.shapes import decoded
 from compat.upstream.shares import Shares, overloaded
 from compat.webrtc import sdp
 from compat.webrtc.peer import Certificate, Lost, Peer, fingerprint
-from compat.webrtc.port import Port, interface
+from compat.webrtc.port import Port
 from compat.webrtc.track import RATE
 
 log = logging.getLogger("compat.live")
@@ -50,26 +50,18 @@ TRACK = AudioFormat("pcm", RATE)
 class PlacedCall:
     """A call, from its answer to its end. `place` is closed when it is connected."""
 
-    def __init__(self, principal: Principal, peer: Peer, place: contextlib.ExitStack) -> None:
+    def __init__(self, owner: str, peer: Peer, place: contextlib.ExitStack) -> None:
         self.id = f"rtc_u1_{uuid.uuid4().hex}"
         self.peer = peer
         self.transport = CallTransport(peer)
         self.pending = True
         self.task: asyncio.Task[None] | None = None
-        self._owner = _owner(principal)
+        self.owner = owner
         self._place = place
 
     def connected(self) -> None:
         self.pending = False
         self._place.close()
-
-    def belongs_to(self, principal: Principal) -> bool:
-        return self._owner == _owner(principal)
-
-
-def _owner(principal: Principal) -> str:
-    """Return the same for a key and for the client secrets that it has issued."""
-    return f"named {principal.name}" if principal.entry else principal.tenant
 
 
 class Calls:
@@ -96,7 +88,7 @@ class Calls:
             await self._gate.admit_call(admitted.principal, stay)
             place = stay.enter_context(self._place(admitted.principal.party))
             admitted = await self._realtime.allowed(admitted)
-            call = PlacedCall(admitted.principal, Peer(offer, self._certificate.current()), place)
+            call = PlacedCall(self._owner(admitted.principal), Peer(offer, self._certificate.current()), place)
             self._begin(request, admitted, call, stay.pop_all())
         answer = sdp.answer(offer, self._local(request, call.peer))
         headers = {"location": f"/v1/realtime/calls/{call.id}"}
@@ -163,6 +155,10 @@ class Calls:
             origins.check(origin, connection.headers.get("host", ""), self._settings.cors_origins)
         return self._realtime.identify(opening_of(connection), connection)
 
+    def _owner(self, principal: Principal) -> str:
+        """Return the same for a key and for the client secrets that it has issued; without keys, for everybody."""
+        return principal.tenant if self._gate.passes_keys else principal.name
+
     def _place(self, party: Party) -> contextlib.ExitStack:
         """Return what is to be closed when a call of this caller is connected. Raise Overloaded."""
         if not self._pending.take(party):
@@ -173,7 +169,7 @@ class Calls:
 
     def _call(self, call_id: str, admitted: Admitted) -> PlacedCall:
         call = self._calls.get(call_id)
-        if call is None or not call.belongs_to(admitted.principal):
+        if call is None or call.owner != self._owner(admitted.principal):
             raise NotFound(f"There is no call '{call_id[:64]}'.", param="call_id", code="call_not_found")
         return call
 
@@ -185,7 +181,7 @@ class Calls:
 
     def _local(self, request: Request, peer: Peer) -> sdp.Local:
         agent = peer.agent
-        hosts = self._settings.webrtc_address or _reached(request)
+        hosts = self._settings.webrtc_address or self._reached(request)
         return sdp.Local(
             session=uuid.uuid4().int >> 80,
             fragment=agent.fragment,
@@ -193,6 +189,16 @@ class Calls:
             fingerprint=fingerprint(self._certificate.current()),
             candidates=[(protocol, (host, self._port.number)) for protocol in self._port.protocols for host in hosts],
         )
+
+    def _reached(self, request: Request) -> Sequence[str]:
+        """Return the address that the caller has used, or on this machine, every address of the port: Firefox does not
+        use loopback."""
+        server = request.scope.get("server") or ("", 0)
+        for name in (request.url.hostname or "", server[0]):
+            address = networks.address(name)
+            if address is not None and not address.is_unspecified and not address.is_loopback:
+                return [str(address)]
+        return self._port.hosts
 
     # --- the call ---------------------------------------------------------------------------------------------------
 
@@ -219,20 +225,6 @@ class Calls:
 
 def opening_of(connection: Request | WebSocket) -> Opening:
     return opening(connection.query_params, connection.headers, connection.scope.get("subprotocols", ()))
-
-
-def _reached(request: Request) -> list[str]:
-    """Return the addresses of this machine that a caller can use: the one that it has used, if it is one.
-
-    On this machine, an address of the network comes after the loopback address: Firefox does not use loopback.
-    """
-    host = request.url.hostname or ""
-    server = request.scope.get("server") or ("", 0)
-    for name in (host, server[0]):
-        address = networks.address(name)
-        if address is not None and not address.is_unspecified and not address.is_loopback:
-            return [str(address)]
-    return ["127.0.0.1", *interface()]
 
 
 async def _offered(request: Request) -> tuple[str, Patch | None]:

@@ -17,7 +17,7 @@ ABSENT = {  # prefixes of paths below /v1, and the feature behind each
     "/audio/speech": "speech synthesis",
     "/audio/voices": "voices",
     "/audio/voice_consents": "voices",
-    "/realtime/calls": "calls by SIP, nor by WebRTC without COMPAT_WEBRTC_PORT",
+    "/realtime/calls": "calls by WebRTC without COMPAT_WEBRTC_PORT or with several workers",
     "/realtime/sessions": "voice conversations",
     "/realtime/translations": "live translation",
     "/chat/completions": "chat",
@@ -41,9 +41,14 @@ ABSENT = {  # prefixes of paths below /v1, and the feature behind each
 }
 
 
+_SIP = re.compile(r"/realtime/calls/[^/]+/(accept|reject|refer)")
+
+
 def absent(path: str) -> str | None:
     """Return the feature behind an unsupported path of OpenAI's API; None for any other path."""
     below = path.removeprefix("/v1")
+    if _SIP.fullmatch(below):
+        return "calls by SIP"
     return next((what for start, what in ABSENT.items() if f"{below}/".startswith(f"{start}/")), None)
 
 

@@ -102,6 +102,12 @@ class Port:
         return number
 
     @property
+    def hosts(self) -> list[str]:
+        """Return the addresses on which this machine reaches the port."""
+        bound = {each.getsockname()[0]: None for each in self._sockets}
+        return ["127.0.0.1", *interface()] if {"0.0.0.0", "::"} & bound.keys() else [*bound]  # noqa: S104 - not bound here
+
+    @property
     def protocols(self) -> list[str]:
         """Return "udp", and "tcp" if there is such a socket."""
         kinds = {each.type for each in self._sockets}

@@ -278,6 +278,21 @@ async def test_shutdown_answers_the_open_turn_and_ends_the_call() -> None:
             await leaving
 
 
+async def test_without_keys_everybody_is_one_caller() -> None:
+    with running_server(Tones(), calls=bind("127.0.0.1", 0, tcp=True)) as server:
+        async with httpx2.AsyncClient(base_url=server.base_url) as client:
+            secret = (await client.post("/realtime/client_secrets", json={})).json()["value"]
+            placed = await post(server.base_url, headers={"authorization": f"Bearer {secret}"})
+            async with sdk(server.base_url, "none-needed") as other:
+                await other.realtime.calls.hangup(placed.headers["location"].rpartition("/")[2])
+
+
+async def test_calls_by_sip_are_not_offered(base: str) -> None:
+    response = await post(base, path="/realtime/calls/rtc_1/accept")
+    assert response.status_code == 404
+    assert "calls by SIP" in response.json()["error"]["message"]
+
+
 async def test_without_a_port_there_are_no_calls() -> None:
     with running_server(Tones()) as without:
         response = await post(without.base_url)
