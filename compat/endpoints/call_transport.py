@@ -76,11 +76,14 @@ class Sideband:
 
 
 class CallTransport:
-    """A call as the transport of a live session. A failing WebSocket does not end the call."""
+    """A call as the transport of a live session. A failing WebSocket does not end the call. After the caller has hung
+    up, the WebSockets still get the transcript of the open turn."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
         self._session: LiveSession | None = None
+        self._listening = False
+        self._never: asyncio.Queue[str] = asyncio.Queue()
         self._sidebands: list[Sideband] = []
         self._created = self._updated = ""
         """The last reports of the session's settings, for WebSockets that join later."""
@@ -93,13 +96,16 @@ class CallTransport:
         return self._peer.figures
 
     async def read(self) -> str | bytes:
-        if self._session is not None:
-            session, self._session = self._session, None
-            self._peer.listen(session.hear)
+        if self._session is not None and not self._listening:
+            self._listening = True
+            self._peer.listen(self._session.hear)
         try:
             return await self._peer.receive()
         except Lost as exc:
-            raise Disconnected(1000) from exc
+            if self._session is None or not self._sidebands:
+                raise Disconnected(1000) from exc
+        self._session.leave(0.0)
+        return await self._never.get()  # until the session ends
 
     def write_now(self, texts: Sequence[str]) -> bool:  # noqa: ARG002 - a data channel has nothing of the kind
         return False
@@ -115,7 +121,8 @@ class CallTransport:
         try:
             await self._peer.send(text)
         except Lost as exc:
-            raise Disconnected(1000) from exc
+            if not self._sidebands:
+                raise Disconnected(1000) from exc
 
     async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - a data channel has neither
         await self._peer.close()

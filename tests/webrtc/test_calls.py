@@ -12,6 +12,7 @@ import httpx2
 import openai
 import pytest
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from openai.types.realtime import ConversationItemInputAudioTranscriptionCompletedEvent as Completed
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
@@ -149,6 +150,18 @@ async def test_a_joined_websocket_configures_the_call_and_gets_its_events(base: 
         assert await caller.transcripts(1) == ["amber basil cedar"]  # leaving does not end the call
         async with client.realtime.connect(call_id=call) as again:
             assert [(await again.recv()).type for _ in range(2)] == ["session.created", "session.updated"]
+
+
+async def test_the_turn_in_which_the_caller_hangs_up_is_transcribed_for_who_joined(base: str) -> None:
+    async with (
+        placed(base, WORDS * 9) as (caller, call),
+        sdk(base) as client,
+        client.realtime.connect(call_id=call) as joined,
+    ):
+        await caller.until(".delta")
+        await caller.connection.close()
+        completed = [event async for event in joined if isinstance(event, Completed)]
+    assert [event.transcript.split()[0] for event in completed] == ["amber"]
 
 
 async def test_the_call_of_another_key_is_not_found(base: str) -> None:
