@@ -18,7 +18,7 @@ from compat.catalogue import vocabularies as lists
 from compat.config import keys
 from compat.config.settings import Settings
 from compat.dashscope_api import sse
-from compat.endpoints import bodies, client_secrets, live_session, multipart, vocabularies
+from compat.endpoints import bodies, calls, client_secrets, live_session, multipart, vocabularies
 from compat.endpoints.live_session import Bounds
 from compat.jobs import janitor, transitions
 from compat.observability import logs
@@ -28,6 +28,7 @@ from compat.server import connections, http, memory, run, websocket
 from compat.transcription import recogniser, spool
 from compat.upstream import http as upstream
 from compat.upstream import parsing
+from compat.webrtc import peer
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "run" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
@@ -91,6 +92,8 @@ CODE = {
     "the final output of a live session that its client does not read": f"{websocket.WebSocketProtocol.ending:g} s",
     "a live client that does not answer pings": f"{run.PONG:g} s in which the server reads from it, and no long "
     "message arrives",
+    "calls by WebRTC that are not connected": f"{calls.PENDING}, half of them of one client; "
+    f"each {peer.CONNECTING:g} s",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests, sessions and long jobs at a time, bytes of uploads": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "
