@@ -241,7 +241,7 @@ def create_app(
             Route("/health", healthz),
             Route("/readyz", readiness.readyz),
             Route("/metrics", Figures(metrics, gate).metrics),
-            *(playground.routes() if settings.playground else ()),
+            *(playground.routes(calls=webrtc is not None) if settings.playground else ()),
             *([Route("/files/{token}", Files(links).get)] if links else []),
             WebSocketRoute("/{path:path}", not_found.unknown_socket),
         ],

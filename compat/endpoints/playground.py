@@ -45,9 +45,14 @@ class _Files(StaticFiles):
         return response
 
 
-def routes() -> list[BaseRoute]:
-    """Return the routes of the page and of its files."""
-    text = (FOLDER / "index.html").read_text().replace("{{version}}", __version__)
+def routes(*, calls: bool) -> list[BaseRoute]:
+    """Return the routes of the page and of its files. `calls`: the page offers calls by WebRTC."""
+    text = (
+        (FOLDER / "index.html")
+        .read_text()
+        .replace("{{version}}", __version__)
+        .replace("{{calls}}", "" if calls else "hidden")
+    )
 
     async def page(_: Request) -> Response:
         return HTMLResponse(text, headers=HEADERS)

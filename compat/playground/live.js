@@ -19,7 +19,7 @@ let delays = new Map();
 
 export const asked = () => ({
   mode: "live", model: at("live-model").value.trim() || "gpt-live-transcribe", language: at("live-spoken").value,
-  prompt: at("live-prompt").value.trim(), keywords: listed(at("live-keywords").value),
+  prompt: at("live-prompt").value.trim(), keywords: listed(at("live-keywords").value), transport: at("live-transport").value,
 });
 
 /** The text that may change follows a sentence without the space between them. */
@@ -74,7 +74,7 @@ function look(talking) {
   at("live-clear").disabled = talking;
 }
 
-/** Runs a session. `listen(take, ended)` opens what is heard, and returns what closes it. */
+/** Runs a session. `listen(take, ended)` opens what is heard, and returns its stream and what closes it. */
 async function begin(listen, { aloud }) {
   if (!at("stop").hidden) return; // another one is under way
   calm(at("live-error"));
@@ -87,7 +87,9 @@ async function begin(listen, { aloud }) {
   const stop = () => (hush(), talk.stop());
   try {
     await talk.start(asked());
-    close = await listen(({ pcm, level }) => talk.stopping || (meter(level), talk.take(pcm)), stop);
+    const heard = await listen(({ pcm, level }) => talk.stopping || (meter(level), talk.take(pcm)), stop);
+    close = heard.close;
+    talk.line.attach?.(heard.stream);
     if (!aloud) onAir(stop);
     at("stop").onclick = stop;
     at("stop").disabled = false;
@@ -99,7 +101,7 @@ async function begin(listen, { aloud }) {
     complain(at("live-error"), error);
   } finally {
     hush();
-    talk.socket?.close();
+    talk.close();
     before += talk.seconds;
     turns = turns.filter(({ text }) => text.trim());
     const focused = document.activeElement === at("stop") || document.activeElement === document.body;

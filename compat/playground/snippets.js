@@ -223,7 +223,33 @@ sound.createMediaStreamSource(await navigator.mediaDevices.getUserMedia({ audio:
 `;
 }
 
+/** The same by WebRTC. */
+function liveCall({ base, keyed, ...ask }) {
+  return `// Your own server fetches the client secret, so that no key is in the page.
+const issued = await fetch("${base}/realtime/client_secrets", {
+  method: "POST",
+  headers: { "Content-Type": "application/json"${keyed ? ', Authorization: "Bearer " + key' : ""} },
+  body: JSON.stringify({ session: ${text(session(ask))} }),
+});
+const { value } = await issued.json();
+const connection = new RTCPeerConnection();
+const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+connection.addTrack(stream.getTracks()[0]);
+connection.createDataChannel("oai-events").onmessage = ({ data }) => {
+  const event = JSON.parse(data);
+  if (event.type.endsWith("input_audio_transcription.delta")) document.body.append(event.delta);
+};
+await connection.setLocalDescription(await connection.createOffer());
+const answer = await fetch("${base}/realtime/calls", {
+  method: "POST",
+  headers: { "Content-Type": "application/sdp", Authorization: "Bearer " + value },
+  body: connection.localDescription.sdp,
+});
+await connection.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+`;
+}
+
 const FILE = { curl, Python: python, Node: node, Browser: browser };
-const LIVE = { curl: liveCurl, Python: livePython, Node: liveNode, Browser: liveBrowser };
+const LIVE = { curl: liveCurl, Python: livePython, Node: liveNode, Browser: (ask) => (ask.transport === "webrtc" ? liveCall : liveBrowser)(ask) };
 
 export const snippet = (language, ask) => (ask.mode === "live" ? LIVE : FILE)[language](ask);

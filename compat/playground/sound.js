@@ -21,7 +21,7 @@ async function opened(rate, take, connect) {
 
 const close = (context) => context.state !== "closed" && context.close();
 
-/** Opens the microphone. Returns what closes it. Raises ApiError. */
+/** Opens the microphone. Returns its stream, and what closes it. Raises ApiError. */
 export async function microphone(take) {
   let stream;
   try {
@@ -33,23 +33,27 @@ export async function microphone(take) {
   const connect = (context) => context.createMediaStreamSource(stream);
   // Firefox connects a microphone only to a context of its own rate; the worklet resamples then.
   const context = await opened(RATE, take, connect).catch(() => opened(0, take, connect));
-  return () => {
+  const hush = () => {
     for (const track of stream.getTracks()) track.stop();
     close(context);
   };
+  return { stream, close: hush };
 }
 
-/** Plays a file, aloud, and calls `ended` at its end. Returns what stops it. Raises ApiError. */
+/** Plays a file, aloud, and calls `ended` at its end. Returns its stream, and what stops it. Raises ApiError. */
 export async function player(file, take, ended) {
+  let output;
   const context = await opened(RATE, take, async (context) => {
     const source = context.createBufferSource();
     source.buffer = await context.decodeAudioData(await file.arrayBuffer()).catch(({ message }) => {
       throw new ApiError(0, { code: "not_playable", message });
     });
+    output = context.createMediaStreamDestination();
+    source.connect(output);
     source.connect(context.destination);
     source.onended = ended;
     source.start();
     return source;
   });
-  return () => close(context);
+  return { stream: output.stream, close: () => close(context) };
 }

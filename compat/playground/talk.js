@@ -1,6 +1,7 @@
-// One live session: sound to /v1/realtime, and turns back.
+// One live session: sound to the server, and turns back.
 
-import { ApiError, base, call, key } from "./api.js";
+import { ApiError, call, key } from "./api.js";
+import { phone, socket } from "./line.js";
 import { session } from "./snippets.js";
 
 const LAST_WORDS = 10_000; // milliseconds that stopping waits for them
@@ -8,7 +9,7 @@ const EVENTS = "conversation.item.input_audio_transcription.";
 
 const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
 
-/** What opens the socket: a client secret, or the key itself where the server passes keys on and issues none. */
+/** What opens the line: a client secret, or the key itself where the server passes keys on and issues none. */
 async function credential(ask) {
   const body = JSON.stringify({ session: session(ask) });
   try {
@@ -33,37 +34,29 @@ export class Talk {
   }
 
   async start(ask) {
-    const secret = await credential(ask);
-    this.socket = new WebSocket(`${base.replace("http", "ws")}/realtime?intent=transcription`, [
-      "realtime",
-      `openai-insecure-api-key.${secret}`,
-    ]);
-    this.socket.onmessage = ({ data }) => this.#hear(JSON.parse(data));
-    this.closed = new Promise((resolve) => (this.socket.onclose = resolve));
-    await new Promise((opened, failed) => {
-      this.socket.onopen = opened;
-      this.socket.onerror = () => failed(new ApiError(0, { code: "network", message: "WebSocket" }));
-    });
-    this.send({ type: "session.update", session: session(ask) });
+    const open = ask.transport === "webrtc" ? phone : socket;
+    this.line = await open(await credential(ask), (event) => this.#hear(event));
+    this.closed = this.line.closed;
+    this.line.send({ type: "session.update", session: session(ask) });
   }
 
-  send(event) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(event));
-  }
-
-  /** Sends 100 ms of sound. */
+  /** Takes 100 ms of sound. A call sends the sound of its stream itself. */
   take(pcm) {
     if (this.stopping) return;
     this.#began ||= performance.now() - 100;
-    this.send({ type: "input_audio_buffer.append", audio: base64(pcm) });
+    if (!this.line.attach) this.line.send({ type: "input_audio_buffer.append", audio: base64(pcm) });
+  }
+
+  close() {
+    this.line?.close();
   }
 
   /** Ends the sound, and the session after its last words. */
   async stop() {
     if (this.stopping) return;
     this.stopping = true;
-    this.send({ type: "input_audio_buffer.commit" });
-    setTimeout(() => this.socket.close(), LAST_WORDS);
+    this.line.send({ type: "input_audio_buffer.commit" });
+    setTimeout(() => this.close(), LAST_WORDS);
     await this.closed;
   }
 
@@ -102,13 +95,13 @@ export class Talk {
       this.#over(event.item_id);
     } else if (type === "error") {
       if (event.error.code !== "input_audio_buffer_commit_empty") this.report({ error: new ApiError(0, event.error) });
-      else if (!this.#open.size) this.socket.close();
+      else if (!this.#open.size) this.close();
     }
   }
 
   #over(id) {
     this.#open.delete(id);
-    if (this.stopping && !this.#open.size) this.socket.close();
+    if (this.stopping && !this.#open.size) this.close();
   }
 
   /** Reports the time from when it was heard to when its words were here. */

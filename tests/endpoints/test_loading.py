@@ -30,6 +30,7 @@ def test_ffmpeg_is_loaded_by_the_first_live_session(tmp_path: Path) -> None:
         with server.client() as client:
             assert SAID[0].text == client.audio.transcriptions.create(model="whisper-1", file=("a.wma", file)).text
         assert not loaded()
+        assert "pylibsrtp" not in Path(f"/proc/{server.process.pid}/maps").read_text()  # nothing of calls
 
         address = server.base_url.replace("http", "ws", 1) + "/realtime?intent=transcription"
         with connect(address, additional_headers={"Authorization": "Bearer k"}):

@@ -14,6 +14,7 @@ import pytest
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.emulator.recordings import wav
+from tests.polling import until
 from tests.running import RunningServer, running_server
 from tests.witnesses import free_port, installed, program
 
@@ -71,7 +72,8 @@ def test_a_script_prints_or_writes_the_words(server: RunningServer, folder: Path
 
 
 def test_a_server_runs_in_front_of_another_recogniser(server: RunningServer, folder: Path) -> None:
-    own = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PORT": str(free_port())}
+    port = free_port()
+    own = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PORT": str(port)}
     done = subprocess.run(
         ["sh", str(EXAMPLES / "open_weights.sh"), "speech.wav"],
         cwd=folder,
@@ -84,6 +86,7 @@ def test_a_server_runs_in_front_of_another_recogniser(server: RunningServer, fol
 
     assert 0 == done.returncode, done.stderr
     assert heard(done.stdout)
+    until(lambda: "Stopping." in (folder / "server.log").read_text())
 
 
 def test_two_recordings_with_one_name_get_separate_subtitles(server: RunningServer, folder: Path) -> None:

@@ -14,33 +14,38 @@ from starlette.routing import Mount
 from starlette.routing import Route as Path_
 from starlette.staticfiles import StaticFiles
 
+from compat.emulator.engines.tones import Tones
 from tests.playground.test_live import HEARD
-from tests.running import RunningServer
+from tests.playground.test_snippets import shown
+from tests.running import RunningServer, running_server
 from tests.servers import serve
 from tests.witnesses import installed
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = (ROOT / "examples" / "browser_webrtc.html").read_text()
 PACKAGE = ROOT / "tests" / "clients" / "node_modules" / "@openai" / "agents-realtime" / "dist" / "bundle"
-AGENTS = """<!doctype html><button>Speak</button><p></p><script type="module">
+AGENTS = """<!doctype html><button>Speak</button><button hidden>Done</button><p></p><output></output>
+<script type="module">
   import { OpenAIRealtimeWebRTC } from "/package/openai-realtime-agents.mjs";
-  const server = new URLSearchParams(location.search).get("server");
-  document.querySelector("button").onclick = async () => {
-    const issued = await fetch(`${server}/v1/realtime/client_secrets`, {
+  const query = new URLSearchParams(location.search), [speak, done] = document.querySelectorAll("button");
+  speak.onclick = async () => {
+    const issued = await fetch(`${query.get("server")}/v1/realtime/client_secrets`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ session: { type: "transcription" } }),
     });
     const { value } = await issued.json();
-    const transport = new OpenAIRealtimeWebRTC({ baseUrl: `${server}/v1/realtime/calls` });
-    transport.on("*", (event) => {
-      if (event.type.endsWith("transcription.completed")) document.querySelector("p").append(event.transcript + " ");
+    const transport = new OpenAIRealtimeWebRTC({ baseUrl: `${query.get("server")}/v1/realtime/calls` });
+    transport.on("*", ({ type, delta, transcript }) => {
+      if (type.endsWith("transcription.delta")) document.querySelector("p").append(delta);
+      if (type.endsWith("transcription.completed")) document.querySelector("output").append(transcript + " ");
     });
-    await transport.connect({
-      apiKey: value,
-      initialSessionConfig: { audio: { input: { turnDetection: { type: "server_vad", silenceDurationMs: 500 } } } },
-    });
+    const turnDetection = query.get("turns") === "manual" ? null : { type: "server_vad", silenceDurationMs: 500 };
+    const input = { transcription: { model: "gpt-live-transcribe" }, turnDetection };
+    await transport.connect({ apiKey: value, initialSessionConfig: { audio: { input } } });
     document.title = transport.callId;
+    done.hidden = false;
+    done.onclick = () => transport.sendEvent({ type: "input_audio_buffer.commit" });
   };
 </script>"""
 
@@ -72,9 +77,38 @@ def test_a_browser_calls_over_tcp_alone(visited: Page, server: RunningServer, si
     expect(visited.locator("p")).to_contain_text(HEARD)
 
 
-def test_openais_package_for_browsers_calls(visited: Page, server: RunningServer, site: str) -> None:
-    visited.goto(f"{site}/agents?server={server.base_url.removesuffix('/v1')}")
-    visited.get_by_role("button").click()
+@pytest.mark.parametrize("turns", ["detected", "manual"])
+def test_openais_package_for_browsers_calls(visited: Page, server: RunningServer, site: str, turns: str) -> None:
+    visited.goto(f"{site}/agents?server={server.base_url.removesuffix('/v1')}&turns={turns}")
+    visited.get_by_role("button", name="Speak").click()
 
     expect(visited.locator("p")).to_contain_text(HEARD)
     expect(visited).to_have_title(re.compile(r"rtc_u1_[0-9a-f]{32}"))
+    if turns == "manual":
+        expect(visited.locator("output")).to_be_empty()
+        visited.get_by_role("button", name="Done").click()
+    expect(visited.locator("output")).to_contain_text(HEARD)
+
+
+def test_the_page_captions_a_call_and_shows_the_code_for_it(page: Page, visited: Page, site: str) -> None:
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_label("Transport").select_option("WebRTC")
+    page.locator("#start").click()
+    expect(page.locator("#captions")).to_contain_text(HEARD)
+    expect(page.locator("#delay")).to_contain_text("ms")
+    page.locator("#stop").click()
+    expect(page.locator("#start")).to_be_visible()
+
+    code = shown(page, "Browser", "live")
+    visited.goto(f"{site}/agents")
+    visited.add_script_tag(content=code, type="module")
+    expect(visited.locator("body")).to_contain_text(HEARD)
+
+
+def test_a_page_without_calls_offers_no_choice(chromium: Browser) -> None:
+    with running_server(Tones()) as server, chromium.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(server.base_url.removesuffix("/v1"))
+        page.get_by_role("tab", name="Live").click()
+        expect(page.locator("#live-spoken")).to_be_visible()
+        expect(page.locator("#live-transport")).to_be_hidden()

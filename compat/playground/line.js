@@ -1,0 +1,53 @@
+// The line of a live session: a WebSocket, or a call by WebRTC. Both are {send, close, closed}, and a call has {attach}.
+
+import { ApiError, base, call } from "./api.js";
+
+const LOST = 1006; // the close code of a connection without a close frame
+
+const network = (message) => new ApiError(0, { code: "network", message });
+
+/** Opens a WebSocket. `hear` gets its events. */
+export async function socket(secret, hear) {
+  const opened = new WebSocket(`${base.replace("http", "ws")}/realtime?intent=transcription`, [
+    "realtime",
+    `openai-insecure-api-key.${secret}`,
+  ]);
+  opened.onmessage = ({ data }) => hear(JSON.parse(data));
+  const closed = new Promise((resolve) => (opened.onclose = resolve));
+  await new Promise((open, failed) => {
+    opened.onopen = open;
+    opened.onerror = () => failed(network("WebSocket"));
+  });
+  const send = (event) => opened.readyState === WebSocket.OPEN && opened.send(JSON.stringify(event));
+  return { send, close: () => opened.close(), closed };
+}
+
+/** Places a call. `attach(stream)` sends the sound of a stream. */
+export async function phone(secret, hear) {
+  const connection = new RTCPeerConnection();
+  const { promise: closed, resolve: end } = Promise.withResolvers();
+  const close = (code = 1000) => (connection.close(), end({ code, reason: "" }));
+  try {
+    const { sender } = connection.addTransceiver("audio", { direction: "sendonly" });
+    const channel = connection.createDataChannel("oai-events");
+    channel.onmessage = ({ data }) => hear(JSON.parse(data));
+    channel.onclose = () => close();
+    await connection.setLocalDescription(await connection.createOffer());
+    const headers = { authorization: `Bearer ${secret}`, "content-type": "application/sdp" };
+    const { text } = await call("/realtime/calls", { method: "POST", headers, body: connection.localDescription.sdp });
+    await connection.setRemoteDescription({ type: "answer", sdp: text });
+    await new Promise((open, failed) => {
+      channel.onopen = open;
+      connection.onconnectionstatechange = () => {
+        if (connection.connectionState !== "failed") return;
+        failed(network("WebRTC"));
+        close(LOST);
+      };
+    });
+    const send = (event) => channel.readyState === "open" && channel.send(JSON.stringify(event));
+    return { send, close, closed, attach: (stream) => sender.replaceTrack(stream.getAudioTracks()[0]) };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
