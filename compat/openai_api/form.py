@@ -19,8 +19,19 @@ from compat.transcript import LAYOUT_LIMITS, Ask, CaptionFormat, Granularity, La
 from compat.transcript import context as joined_context
 
 SPEAKERS = 4
-REMEMBERED = 1 << 10
-"""Characters of the longest form whose Ask is remembered."""
+USUAL = frozenset(
+    (
+        "model",
+        "language",
+        "response_format",
+        "stream",
+        "temperature",
+        "timestamp_granularities[]",
+        "timestamp_granularities",
+    )
+)
+"""Fields of forms whose Ask is remembered; prompts and addresses are not."""
+LONGEST_USUAL = 64  # characters of such a field
 # Deltas have no timestamps, so the other formats are not streamed. OpenAI's whisper-1 does not stream them either.
 STREAMED = ("json", "text", "diarized_json")
 
@@ -31,14 +42,15 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
     `fields` are in the order sent. Parameters in `query` have no effect and are listed as ignored. Raises BadRequest
     with `param` for values that OpenAI's schema does not allow.
     """
-    short = sum(len(name) + len(value) for name, value in (*fields, *query)) <= REMEMBERED
-    return _remembered(tuple(fields), tuple(query)) if short else _ask(fields, query)
+    usual = not query and all(name in USUAL and len(value) <= LONGEST_USUAL for name, value in fields)
+    return _remembered(tuple(fields)) if usual else _ask(fields, query)
 
 
 @functools.lru_cache(256)
-def _remembered(fields: tuple[tuple[str, str], ...], query: tuple[tuple[str, str], ...]) -> Ask:
-    """Return the Ask for a short form. Most clients send the same fields with each file."""
-    return _ask(fields, query)
+def _remembered(fields: tuple[tuple[str, str], ...]) -> Ask:
+    """Return the Ask for a form of usual fields, none of which is about the audio. Most clients send the same ones with
+    each file."""
+    return _ask(fields, ())
 
 
 def _ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]]) -> Ask:

@@ -307,3 +307,11 @@ def test_an_unknown_caption_format_is_refused() -> None:
         ask([MODEL, VERBOSE, ("captions", "ass")])
 
     assert "captions" == refused.value.param
+
+
+def test_only_forms_without_a_word_about_the_audio_are_remembered() -> None:
+    usual = [("model", "whisper-1"), ("language", "en")]
+    assert ask(usual) is ask(list(usual))
+    for private in ("prompt", "keywords[]", "url"):
+        value = "https://example.com/a.mp3" if private == "url" else "Dickens"
+        assert ask([*usual, (private, value)]) is not ask([*usual, (private, value)])
