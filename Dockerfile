@@ -1,5 +1,5 @@
 # By default the image contains the local speech engine, for use without a DashScope key. Instead of the engine,
-# --build-arg WITH=bucket adds what publishes audio from a bucket, and WITH=otel what sends traces.
+# --build-arg WITH=bucket adds what publishes audio from a bucket, WITH=otel what sends traces, WITH=webrtc calls.
 # The tests use Python 3.11.
 FROM python:3.11-slim-trixie@sha256:9534e5a8e315485d4061ed659af0fd78a284c015f9b73661b41d6bab25604534 AS build
 ARG WITH=local

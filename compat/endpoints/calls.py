@@ -88,9 +88,10 @@ class Calls:
             await self._gate.admit_call(admitted.principal, stay)
             place = stay.enter_context(self._place(admitted.principal.party))
             admitted = await self._realtime.allowed(admitted)
-            call = PlacedCall(self._owner(admitted.principal), Peer(offer, self._certificate.current()), place)
+            certificate = self._certificate.current()
+            call = PlacedCall(self._owner(admitted.principal), Peer(offer, certificate), place)
             self._begin(request, admitted, call, stay.pop_all())
-        answer = sdp.answer(offer, self._local(request, call.peer))
+        answer = sdp.answer(offer, self._local(request, call.peer, fingerprint(certificate)))
         headers = {"location": f"/v1/realtime/calls/{call.id}"}
         return Response(answer, 201, headers, media_type="application/sdp")
 
@@ -108,7 +109,10 @@ class Calls:
     async def hangup(self, request: Request) -> Response:
         """End a call. Raise CompatError."""
         call = self._call(request.path_params["id"], self._admitted(request))
-        await call.peer.close()
+        if call.pending and call.task is not None:
+            call.task.cancel()
+        else:
+            await call.peer.close()
         return Response(status_code=200)
 
     async def sideband(self, socket: WebSocket) -> None:
@@ -123,9 +127,11 @@ class Calls:
             headers = error.headers() | {"x-request-id": request_id}
             await socket.send_denial_response(JSONResponse(error.body(), error.status, headers))
             return
-        await socket.accept(opening_of(socket).subprotocol, [(b"x-request-id", request_id.encode())])
-        await side.run(call.peer.deliver)
-        call.transport.leave(side)
+        try:
+            await socket.accept(opening_of(socket).subprotocol, [(b"x-request-id", request_id.encode())])
+            await side.run(call.peer.deliver)
+        finally:
+            call.transport.leave(side)
 
     async def open(self) -> None:
         await self._port.open()
@@ -179,14 +185,14 @@ class Calls:
         serving = self._serve(call, admitted, request.state.entry.request_id, client_of(request.scope), stay)
         call.task = asyncio.create_task(serving)
 
-    def _local(self, request: Request, peer: Peer) -> sdp.Local:
+    def _local(self, request: Request, peer: Peer, certificate: str) -> sdp.Local:
         agent = peer.agent
         hosts = self._settings.webrtc_address or self._reached(request)
         return sdp.Local(
             session=uuid.uuid4().int >> 80,
             fragment=agent.fragment,
             password=agent.password,
-            fingerprint=fingerprint(self._certificate.current()),
+            fingerprint=certificate,
             candidates=[(protocol, (host, self._port.number)) for protocol in self._port.protocols for host in hosts],
         )
 
@@ -213,7 +219,8 @@ class Calls:
                 transport = call.transport
                 await self._realtime.run(transport, admitted, request_id, client, transport.begin, TRACK)
             except Lost:
-                log.info("a call was not connected", extra={"fields": {"request_id": request_id}})
+                fields = {"request_id": request_id, "client": client, "caller": admitted.principal.name}
+                log.info("a call was not connected", extra={"fields": fields})
             finally:
                 del self._calls[call.id]
                 await call.peer.close()

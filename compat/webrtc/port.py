@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from compat.webrtc import stun
-from compat.webrtc.ice import Agent
+from compat.webrtc.ice import PATHS, Agent
 
 ATTEMPTS: Final = 20
 BUFFER: Final = 4 << 20  # bytes of the kernel's receive buffer
@@ -106,6 +106,11 @@ class Port:
         """Return the addresses on which this machine reaches the port."""
         bound = {each.getsockname()[0]: None for each in self._sockets}
         return ["127.0.0.1", *interface()] if {"0.0.0.0", "::"} & bound.keys() else [*bound]  # noqa: S104 - not bound here
+
+    @property
+    def most_paths(self) -> int:
+        """The paths of all calls, twice: beyond that, a caller has used many addresses."""
+        return 2 * PATHS * len(self._agents)
 
     @property
     def protocols(self) -> list[str]:
@@ -209,6 +214,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         checked = self._port.checked(data, path, addr[:2])
         if checked is not None:
             self._paths[addr] = checked, path
+            if len(self._paths) > self._port.most_paths:
+                self._paths = {address: each for address, each in self._paths.items() if each[0].knows(each[1])}
 
     def forget(self, agent: Agent) -> None:
         self._paths = {address: known for address, known in self._paths.items() if known[0] is not agent}

@@ -16,7 +16,7 @@ from compat import __version__
 
 ROOT = Path(__file__).parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-IMAGES = ["bucket", "local", "otel"]
+IMAGES = ["bucket", "local", "otel", "webrtc"]
 
 
 def pins(lock: str) -> set[str]:

@@ -165,6 +165,14 @@ async def test_the_turn_in_which_the_caller_hangs_up_is_transcribed_for_who_join
     assert [event.transcript.split()[0] for event in completed] == ["amber"]
 
 
+async def test_a_call_is_hung_up_before_it_is_connected(base: str) -> None:
+    call = (await post(base)).headers["location"].rpartition("/")[2]
+    async with sdk(base) as client:
+        await client.realtime.calls.hangup(call)
+        with pytest.raises(openai.NotFoundError):
+            await client.realtime.calls.hangup(call)
+
+
 async def test_the_call_of_another_key_is_not_found(base: str) -> None:
     async with placed(base, WORDS) as (_, call), sdk(base, SECOND) as other:
         with pytest.raises(openai.NotFoundError):

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from compat.webrtc import sdp
+from compat.webrtc.ice import PATHS
 from compat.webrtc.peer import Certificate, Lost, Peer, fingerprint
 from compat.webrtc.port import Port, bind
 from tests.webrtc.caller import PACE, RATE, Caller, calling
@@ -204,6 +205,21 @@ async def test_a_datagram_without_the_credentials_gets_no_answer(port: Port, hos
         assert first[:2] == b"\x01\x01"
         assert len(first) <= len(credentials(peer))
         assert peer.agent.found.is_set()
+    port.remove(peer.agent)
+
+
+async def test_a_caller_with_very_many_addresses_is_known_by_the_last(port: Port) -> None:
+    peer, _ = answering(port, CHROMIUM)
+    loop = asyncio.get_running_loop()
+    with contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3 * PATHS)]
+        for caller in callers:
+            caller.setblocking(False)
+            caller.connect(("127.0.0.1", port.number))
+            await loop.sock_sendall(caller, credentials(peer))
+            assert (await loop.sock_recv(caller, 2000))[:2] == b"\x01\x01"
+    (datagrams,) = port._datagrams  # noqa: SLF001 - nothing else tells
+    assert len(datagrams._paths) <= port.most_paths  # noqa: SLF001
     port.remove(peer.agent)
 
 
