@@ -20,6 +20,8 @@ class Relay:
         self._random = random.Random(seed)  # noqa: S311 - not a secret
         self._shares = {"lost": lost, "delayed": delayed, "doubled": doubled}
         self.counts = dict.fromkeys(("passed", *self._shares), 0)
+        self.deaf = False
+        """Whether the caller gets nothing but the answers to its checks."""
         self._sides: dict[Any, asyncio.DatagramTransport] = {}
 
     async def open(self) -> None:
@@ -62,7 +64,8 @@ class Relay:
 
     async def _begin(self, data: bytes, address: Any) -> None:  # noqa: ANN401
         def back(reply: bytes, _: Any) -> None:  # noqa: ANN401
-            self._front.sendto(reply, address)
+            if not self.deaf or reply[0] < 4:
+                self._front.sendto(reply, address)
 
         made = await self._loop.create_datagram_endpoint(lambda: _End(back), remote_addr=self._server)
         self._sides[address] = made[0]

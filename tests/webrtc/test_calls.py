@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.realtime import ConversationItemInputAudioTranscriptionCompletedEvent as Completed
 from websockets.asyncio.client import connect
@@ -20,7 +21,7 @@ from compat.emulator.engines.tones import Tones, encode, lay
 from compat.endpoints.calls import PENDING
 from compat.webrtc.port import bind
 from tests.running import running_server
-from tests.webrtc.caller import Caller, calling
+from tests.webrtc.caller import Caller, Microphone, calling
 from tests.webrtc.offers import CHROMIUM, SESSION, VIDEO, text
 from tests.whole.cutting import cut_house
 
@@ -163,6 +164,22 @@ async def test_the_turn_in_which_the_caller_hangs_up_is_transcribed_for_who_join
         await caller.connection.close()
         completed = [event async for event in joined if isinstance(event, Completed)]
     assert [event.transcript.split()[0] for event in completed] == ["amber"]
+
+
+async def test_a_call_without_a_channel_is_heard_by_who_joined_before_it_was_connected(base: str) -> None:
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTrack(Microphone(PAUSE + WORDS + 2 * PAUSE))
+    await connection.setLocalDescription(await connection.createOffer())
+    answer = await post(base, connection.localDescription.sdp)
+    call = answer.headers["location"].rpartition("/")[2]
+    async with sdk(base) as client, client.realtime.connect(call_id=call) as joined:
+        await connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        async for event in joined:
+            if isinstance(event, Completed):
+                break
+    await connection.close()
+    assert isinstance(event, Completed)
+    assert event.transcript == "amber basil cedar"
 
 
 async def test_a_call_is_hung_up_before_it_is_connected(base: str) -> None:

@@ -135,6 +135,25 @@ async def test_messages_of_any_length_arrive_in_order(port: Port, message: str) 
         assert await peer.receive() == '{"type": "end"}'
 
 
+async def test_a_caller_that_reads_nothing_holds_the_next_message_back(port: Port) -> None:
+    relay = Relay(port.number, seed=1)
+    await relay.open()
+    sent: list[str] = []
+
+    async def pour(peer: Peer) -> None:
+        while True:
+            await peer.send(message := "x" * 1000)
+            sent.append(message)
+
+    async with call(port, b"", relay.instead) as (caller, peer):
+        await caller.opened.wait()
+        relay.deaf = True
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pour(peer), 0.5)
+        assert 60 < len(sent) < 200
+    relay.close()
+
+
 async def test_a_caller_that_leaves_ends_the_call(port: Port) -> None:
     async with call(port, b"") as (caller, peer):
         await caller.connection.close()
