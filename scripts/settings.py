@@ -38,7 +38,7 @@ def row(variable: Variable, doc: str, also: str) -> str:
 
 
 def written(page: str, also: str, *, translated: bool) -> str:
-    """Return the page with its table written anew. `also` is the form of a name with others."""
+    """Return the page with a new table. `also` is the format of a name that has other names."""
     known = dict(re.findall(r"^\| `(\w+)`.*? \| .*? ?\| (.+) \|$", page, re.MULTILINE)) if translated else {}
     rows = "".join(row(each, known.get(each.names[0], each.doc), also) for each in Settings.variables().values())
     return re.sub(r"(?<=\|---\|---\|---\|\n)(\|.*\n)+", lambda _: rows, page)

@@ -252,7 +252,7 @@ class Supervisor:
         own = {child.process.pid for child in self._children} | ({local.pid} if local else set())
         with contextlib.suppress(ChildProcessError):
             while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                if ended.si_pid in own:  # whoever has started it waits for it
+                if ended.si_pid in own:  # another part of this process waits for it
                     break
                 os.waitpid(ended.si_pid, 0)
 

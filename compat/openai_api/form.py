@@ -48,7 +48,7 @@ def ask(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, str]] = ()
 
 @functools.lru_cache(256)
 def _remembered(fields: tuple[tuple[str, str], ...]) -> Ask:
-    """Return the Ask for a form of usual fields, none of which is about the audio. Most clients send the same ones with
+    """Return the Ask for a form of usual fields, without a prompt or an address. Most clients send the same fields with
     each file."""
     return _ask(fields, ())
 

@@ -2,7 +2,7 @@
 
 import { ApiError, base, call } from "./api.js";
 
-const LOST = 1006; // the close code of a connection without a close frame
+export const LOST = 1006; // the close code of a connection without a close frame
 
 const network = (message) => new ApiError(0, { code: "network", message });
 

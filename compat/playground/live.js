@@ -4,12 +4,11 @@ import { ApiError } from "./api.js";
 import { plain, srt, vtt } from "./captions.js";
 import { announce, at, calm, complain, copy, make, save, tags } from "./dom.js";
 import { say } from "./i18n.js";
+import { LOST } from "./line.js";
 import { onAir } from "./record.js";
 import { listed } from "./snippets.js";
 import { microphone, player } from "./sound.js";
 import { Talk } from "./talk.js";
-
-const LOST = 1006; // the close code of a connection without a close frame
 
 let talk = null;
 let turns = []; // {text, start, end}

@@ -196,15 +196,18 @@ socket.onmessage = ({ data }) => {
 `;
 }
 
-function liveBrowser({ base, keyed, ...ask }) {
-  return `// Your own server fetches the client secret, so that no key is in the page.
+/** How a page gets its client secret, as `value`. */
+const issued = ({ base, keyed, ...ask }) => `// Your own server fetches the client secret, so that no key is in the page.
 const issued = await fetch("${base}/realtime/client_secrets", {
   method: "POST",
   headers: { "Content-Type": "application/json"${keyed ? ', Authorization: "Bearer " + key' : ""} },
   body: JSON.stringify({ session: ${text(session(ask))} }),
 });
 const { value } = await issued.json();
-const socket = new WebSocket("${base.replace(/^http/, "ws")}/realtime?intent=transcription",
+`;
+
+function liveBrowser({ base, keyed, ...ask }) {
+  return `${issued({ base, keyed, ...ask })}const socket = new WebSocket("${base.replace(/^http/, "ws")}/realtime?intent=transcription",
   ["realtime", "openai-insecure-api-key." + value]);
 socket.onmessage = ({ data }) => {
   const event = JSON.parse(data);
@@ -225,14 +228,7 @@ sound.createMediaStreamSource(await navigator.mediaDevices.getUserMedia({ audio:
 
 /** The same by WebRTC. */
 function liveCall({ base, keyed, ...ask }) {
-  return `// Your own server fetches the client secret, so that no key is in the page.
-const issued = await fetch("${base}/realtime/client_secrets", {
-  method: "POST",
-  headers: { "Content-Type": "application/json"${keyed ? ', Authorization: "Bearer " + key' : ""} },
-  body: JSON.stringify({ session: ${text(session(ask))} }),
-});
-const { value } = await issued.json();
-const connection = new RTCPeerConnection();
+  return `${issued({ base, keyed, ...ask })}const connection = new RTCPeerConnection();
 const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
 connection.addTrack(stream.getTracks()[0]);
 connection.createDataChannel("oai-events").onmessage = ({ data }) => {

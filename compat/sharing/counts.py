@@ -15,7 +15,7 @@ from typing import Final
 
 SLOTS: Final = 32_768
 BUCKET: Final = 64  # rows
-ITEM: Final = 8  # bytes of a digest, a number or a time, each of which is written in one step
+ITEM: Final = 8  # bytes of a digest, a number or a time; each is written in one step
 FREE: Final = 0
 UNKNOWN: Final = (1, SLOTS)  # a digest that is not in the place behind the last row, which stays FREE
 KNOWN: Final = 20_000  # names whose digests and rows are remembered

@@ -82,7 +82,7 @@ def stereo(folder: Path) -> bytes:
 
 
 CHARGES: list[tuple[str, dict[str, str], list[Rule], int, int]] = [
-    # name, fields, faults, status, milliseconds charged for 3 s, of which fun-asr bills those with speech
+    # name, fields, faults, status, milliseconds charged for 3 s; fun-asr bills only speech
     ("plain", {"model": SHORT}, [], 200, 3000),
     ("retried", {"model": SHORT}, [Rule("chat", FAILING)], 200, 3000),
     ("refused", {"model": SHORT}, [Rule("chat", REFUSED)], 400, 0),

@@ -1,7 +1,7 @@
 """Engine `openai`: another server with OpenAI's `/v1/audio/transcriptions` recognises the speech.
 
-The audio is cut into pieces at pauses, some of which are on their way at a time. What the server does not report is
-filled in here: times are spread over the speech, and speakers are told apart by their voices if numpy is installed.
+The audio is cut into pieces at pauses, and several pieces are sent in parallel. This engine adds what the server does
+not report: times are spread over the speech, and speakers are distinguished by their voices if numpy is installed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from compat.emulator.remote.guesses import Guesses
 from compat.emulator.sound import BYTES_PER_MS
 from compat.emulator.text import joined_text, separator
 
-_TURN_MS: Final = 1_000  # shortest piece where speakers are told apart: a piece has one speaker if it has no times
+_TURN_MS: Final = 1_000  # shortest piece if speakers are distinguished; a piece without times has one speaker
 _Step: TypeAlias = "Future[RemoteAnswer] | Sentence"
 _log = logging.getLogger("dashscope.emulator")
 
