@@ -139,14 +139,18 @@ def _limits(number: int, limits: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for limit in filter(None, limits.split(",")):
         name, _, value = limit.partition("=")
+        field: tuple[str, Any]
         if RATE.fullmatch(limit):
-            fields["rate"] = limit
+            field = "rate", limit
         elif name == "concurrency" and _COUNT.fullmatch(value):
-            fields["concurrency"] = int(value)
+            field = "concurrency", int(value)
         elif name == "audio" and (bound := _AUDIO.fullmatch(value)):
-            fields["daily" if bound[2] == "day" else "longest"] = int(bound[1])
+            field = "daily" if bound[2] == "day" else "longest", int(bound[1])
         elif name == "live" and value:
-            fields["live"] = value
+            field = "live", value
         else:
             raise KeysError(f"Line {number}: limits should look like {EXAMPLE}.")
+        if field[0] in fields:
+            raise KeysError(f"Line {number} sets a limit twice: write each of {EXAMPLE} once.")
+        fields[field[0]] = field[1]
     return fields

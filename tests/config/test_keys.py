@@ -120,3 +120,11 @@ def test_only_hashes_are_stored() -> None:
 
 def test_plain_keys_have_no_admin_scope() -> None:
     assert {"admin"} == SCOPES - plain(["sk-first-key"])[0].scopes
+
+
+@pytest.mark.parametrize(
+    "limits", ["audio=4/day,audio=20/day", "60/minute,10/second", "concurrency=1,concurrency=1", "live=a,live=b"]
+)
+def test_a_limit_that_is_set_twice_is_refused(limits: str) -> None:
+    with pytest.raises(KeysError, match="Line 1 sets a limit twice"):
+        parse(f"alice sk-alice-1 rest {limits}")
