@@ -1,8 +1,8 @@
 """Settings: read once from a mapping (the environment) into a frozen dataclass.
 
 `Settings.read(mapping)` raises SettingsError, which names the variable and its valid values. A field is read from
-`COMPAT_` and its name in capitals, unless its last arguments name other variables. scripts/settings.py writes
-docs/run/settings.md from this module.
+`COMPAT_` and its name in capitals, unless its last arguments name other variables. The first fields are those of
+`Accounts`. scripts/settings.py writes docs/run/settings.md from these modules.
 """
 
 from __future__ import annotations
@@ -11,66 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compat.config import networks, parsers, readings, regions, variables
+from compat.config import networks, parsers, readings, variables
+from compat.config.accounts import Accounts
 from compat.config.readings import AccountReadings
 from compat.config.variables import SettingsError, Variable, setting
 
 
-def _root(prefix: str, region: str | None, workspace_id: str | None, base_url: str | None) -> str:
-    try:
-        return regions.root(region, workspace_id, base_url)
-    except ValueError as exc:
-        raise SettingsError(f"{prefix}REGION should be one of {exc}; any other needs {prefix}WORKSPACE_ID.") from exc
-
-
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    dashscope_api_key: str | None = setting(
-        None,
-        parsers.key,
-        "Key of the Model Studio account. Without it `serve` uses a local engine.",
-        "DASHSCOPE_API_KEY",
-    )
-    region: str | None = setting(
-        None,
-        parsers.label,
-        "`beijing` (default), `singapore`, `us`, `cn-hongkong`; with a workspace any region id.",
-        "DASHSCOPE_REGION",
-        "DASHSCOPE_API_REGION",
-    )
-    workspace_id: str | None = setting(
-        None,
-        parsers.label,
-        "Workspace id: the workspace's own host is used.",
-        "DASHSCOPE_WORKSPACE_ID",
-        "DASHSCOPE_WORKSPACE",
-    )
-    base_url: str | None = setting(
-        None,
-        parsers.service,
-        "Base URL of the service, instead of a region's; a trailing `/api/v1` is dropped.",
-        "DASHSCOPE_BASE_URL",
-        "DASHSCOPE_HTTP_BASE_URL",
-        "DASHSCOPE_COMPATIBLE_BASE_URL",
-    )
-    websocket_url: str | None = setting(
-        None, parsers.url, "Root for live speech, if it differs from the service's.", "DASHSCOPE_WEBSOCKET_BASE_URL"
-    )
-    fallback_api_key: str | None = setting(
-        None,
-        parsers.key,
-        "Key of a second account, for models that the first cannot use.",
-        "DASHSCOPE_FALLBACK_API_KEY",
-    )
-    fallback_region: str | None = setting(
-        None, parsers.label, "Region of the second account, if it differs.", "DASHSCOPE_FALLBACK_REGION"
-    )
-    fallback_workspace_id: str | None = setting(
-        None, parsers.label, "Workspace of the second account.", "DASHSCOPE_FALLBACK_WORKSPACE_ID"
-    )
-    fallback_base_url: str | None = setting(
-        None, parsers.service, "Base URL of the service for the second account.", "DASHSCOPE_FALLBACK_BASE_URL"
-    )
+class Settings(Accounts):
     engine: parsers.LocalEngineName | None = setting(
         None,
         parsers.engine,
@@ -318,11 +266,7 @@ class Settings:
     def read(cls, mapping: Mapping[str, str]) -> Settings:
         """Return the settings in `mapping`. Raises SettingsError."""
         settings = variables.read(cls, mapping)
-        for name in ("fallback_region", "fallback_workspace_id", "fallback_base_url"):
-            if getattr(settings, name) and not settings.fallback_api_key:
-                raise SettingsError(
-                    f"DASHSCOPE_{name.upper()} needs DASHSCOPE_FALLBACK_API_KEY, the key of the second account."
-                )
+        settings.check_accounts()
         if fault := parsers.engine_fault(settings.engine, settings.engine_url, passes=settings.pass_key):
             raise SettingsError(fault)
         if settings.max_spool < settings.max_upload and not mapping.get("COMPAT_MAX_UPLOAD", "").strip():
@@ -331,7 +275,6 @@ class Settings:
             raise SettingsError(
                 f"COMPAT_MAX_SPOOL should be at least COMPAT_MAX_UPLOAD, which is {settings.max_upload} bytes."
             )
-        _ = settings.root, settings.fallback_root  # an unknown region fails at startup, not at the first request
         return settings
 
     @classmethod
@@ -363,33 +306,3 @@ class Settings:
     def diarize(self) -> dict[str, str]:
         """Return the alias that `diarize_model` defines, if it is set."""
         return {"gpt-4o-transcribe-diarize": self.diarize_model} if self.diarize_model else {}
-
-    @property
-    def short_region(self) -> str:
-        """Return `beijing`, `singapore`, `us`, another region's id, or `custom` for an address of no known region."""
-        return regions.short(self.region, self.base_url)
-
-    @property
-    def root(self) -> str:
-        """Return DashScope's HTTP root, without a path: `https://dashscope.aliyuncs.com`."""
-        return _root("DASHSCOPE_", self.region, self.workspace_id, self.base_url)
-
-    @property
-    def fallback_root(self) -> str | None:
-        """Return the HTTP root of the second account, None without one. The default is that of the first account."""
-        if not self.fallback_api_key:
-            return None
-        region, workspace, address = self.fallback_region, self.fallback_workspace_id, self.fallback_base_url
-        if not (region or workspace or address):
-            return self.root
-        return _root("DASHSCOPE_FALLBACK_", region or self.region, workspace, address)
-
-    @property
-    def live_root(self) -> str:
-        """Return DashScope's WebSocket root: `wss://dashscope.aliyuncs.com`."""
-        return regions.live_root(self.websocket_url or self.root)
-
-    @property
-    def fallback_live_root(self) -> str | None:
-        root = self.fallback_root
-        return self.live_root if root == self.root else root and regions.live_root(root)
