@@ -110,6 +110,7 @@ _DETAILS = re.compile(r"\s*For details, see:? \[address\]\.?", re.IGNORECASE)
 _KEY = re.compile(r"\bsk-[\w*.-]+")
 _INNER_CODE = re.compile(r"^\s*(?:<\d{3}>)?\s*([A-Z]\w*(?:\.\w+)+):\s*")
 _ENGINE = "Engine."  # prefix of the codes of an engine on another machine
+_LATER = 30.0  # seconds after which such an engine may answer again; it has been asked again for two by then
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _LONGEST_MESSAGE = 300
 
@@ -223,7 +224,7 @@ def _error(
     kind = _kind(code, message) or default
     param = _param(kind, code, message)
     if code.startswith(_ENGINE):
-        return kind(_presentable(message), retry_after=retry_after)
+        return kind(_presentable(message), retry_after=_LATER if kind.retryable else None)
     source = ", ".join([code or no_code, *([f"request {request_id}"] if request_id else [])])
     return kind(f"{_presentable(message)} (DashScope: {source})", param=param, retry_after=retry_after)
 

@@ -20,20 +20,16 @@ class EngineTrouble(Exception):
     """An engine on another machine gave no result. The message names it, and the setting to look at.
 
     `kind`: the settings are wrong, it cannot be reached, it did not answer in time, it is busy, or it failed.
-    `retry_after`: seconds.
     """
 
     def __init__(
         self,
         kind: Literal["Misconfigured", "Unavailable", "Timeout", "Busy", "Failed"],
         message: str,
-        *,
-        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
-        self.retry_after = retry_after
 
     @property
     def code(self) -> str:

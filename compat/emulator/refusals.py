@@ -98,7 +98,7 @@ def failed() -> Refusal:
 def engine(trouble: EngineTrouble) -> Refusal:
     """An engine on another machine gave no result. The codes are the emulator's own."""
     status = {"Unavailable": 503, "Timeout": 504, "Busy": 429}.get(trouble.kind, 502)
-    return Refusal(status, trouble.code, trouble.message, retry_after=trouble.retry_after)
+    return Refusal(status, trouble.code, trouble.message)
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -186,6 +186,28 @@ def test_a_failed_download_raises_file_not_fetched() -> None:
     assert isinstance(task_fault("FILE_DOWNLOAD_FAILED", None, None), FileNotFetched)
 
 
+ENGINE: list[tuple[str, int, str | None]] = [
+    ("Engine.Unavailable", 503, "30"),
+    ("Engine.Busy", 429, "30"),
+    ("Engine.Failed", 502, "30"),
+    ("Engine.Timeout", 504, "30"),
+    ("Engine.Misconfigured", 502, None),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "later"), ENGINE)
+def test_an_error_of_another_engine_has_a_time_also_in_a_stream(code: str, status: int, later: str | None) -> None:
+    body = {"code": code, "message": "The engine at gpu:8000 is busy.", "request_id": "r-1"}
+    whole, framed = (
+        fault(status, msgspec.json.encode(body), {}),
+        task_fault(code, "The engine at gpu:8000 is busy.", "r"),
+    )
+
+    assert whole is not None
+    assert (status, later) == (framed.status, framed.headers().get("retry-after"))
+    assert (framed.body(), framed.headers()) == (whole.body(), whole.headers())
+
+
 @pytest.mark.parametrize("code", ["SUCCESS_WITH_NO_VALID_FRAGMENT", "ASR_RESPONSE_HAVE_NO_WORDS"])
 def test_no_speech_is_not_an_error(code: str) -> None:
     assert no_speech(code)

@@ -10,7 +10,6 @@ from compat.emulator.engine import EngineTrouble
 BUSY = frozenset({408, 409, 425, 429})
 DOWN = frozenset({502, 503, 504})
 _MISSING = re.compile(r"not found|not exist|unknown|not installed|no such", re.IGNORECASE)
-LATER = 30.0  # seconds after which a client may try again; the server in front waits for no more than 20
 
 
 def of_status(host: str, status: int, message: str, headers: Mapping[str, str], *, model: str) -> EngineTrouble:
@@ -29,11 +28,11 @@ def of_status(host: str, status: int, message: str, headers: Mapping[str, str], 
         text = f"{who} has no /audio/transcriptions under the path of COMPAT_ENGINE_URL ({status}){said}"
         return EngineTrouble("Misconfigured", text)
     if status in BUSY:
-        return EngineTrouble("Busy", f"{who} is busy ({status}){said}", retry_after=LATER)
+        return EngineTrouble("Busy", f"{who} is busy ({status}){said}")
     if status in DOWN:
-        return EngineTrouble("Unavailable", f"{who} is not ready ({status}){said}", retry_after=LATER)
+        return EngineTrouble("Unavailable", f"{who} is not ready ({status}){said}")
     if status >= 500:
-        return EngineTrouble("Failed", f"{who} fails ({status}){said}", retry_after=LATER)
+        return EngineTrouble("Failed", f"{who} fails ({status}){said}")
     return EngineTrouble("Misconfigured", f"{who} refuses the request ({status}){said}")
 
 
@@ -49,11 +48,11 @@ def no_key(host: str) -> EngineTrouble:
 
 def unreachable(host: str, reason: str) -> EngineTrouble:
     text = f"The engine at {host} (COMPAT_ENGINE_URL) cannot be reached: {reason}."
-    return EngineTrouble("Unavailable", text, retry_after=LATER)
+    return EngineTrouble("Unavailable", text)
 
 
 def broken(host: str) -> EngineTrouble:
-    return EngineTrouble("Failed", f"The engine at {host} closed the connection without an answer.", retry_after=LATER)
+    return EngineTrouble("Failed", f"The engine at {host} closed the connection without an answer.")
 
 
 def late(host: str, seconds: float) -> EngineTrouble:
