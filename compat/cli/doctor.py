@@ -103,14 +103,14 @@ async def _everything(settings: Settings) -> list[Finding]:
 
 def _remote_engine(settings: Settings) -> Finding:
     """Have the server at COMPAT_ENGINE_URL recognise silence."""
-    from compat.emulator.engine import NO_HINTS, EngineTrouble
+    from compat.emulator.engine import EngineTrouble
     from compat.emulator.remote.client import RemoteClient, RemoteServer
 
     server = msgspec.convert(remote(settings, "openai"), RemoteServer)
     started = time.perf_counter()
     with contextlib.closing(RemoteClient(server)) as client:
         try:
-            client.transcribe(bytes(32_000), NO_HINTS).result()
+            client.check().result()
         except EngineTrouble as exc:
             return Finding(ENGINE, "fault", exc.message)
     model = settings.engine_model or "the only model for speech"

@@ -145,7 +145,7 @@ class DistantEngine(Engine, Protocol):
     """An engine on another machine."""
 
     async def check(self) -> None:
-        """Raise EngineTrouble if it does not answer."""
+        """Raise EngineTrouble if it cannot answer requests."""
 
 
 class Loadable(Engine, Protocol):

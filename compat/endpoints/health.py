@@ -76,7 +76,7 @@ async def _trouble(service: Service, key: str) -> str:
     except NotAuthenticated:
         return "DashScope rejects the key." if key else ""
     except TimeoutError:
-        return "DashScope did not answer in time."
+        return f"No answer within {PATIENCE:g} s."
     except (ServiceFailed, ServiceUnavailable, ServiceTimedOut) as exc:
         return exc.message
     except CompatError:

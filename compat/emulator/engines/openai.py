@@ -55,7 +55,7 @@ class OpenAI:
             _log.warning("%s", exc.message)
 
     async def check(self) -> None:
-        await asyncio.wrap_future(self._client.models())
+        await asyncio.wrap_future(self._client.check())
 
     def recognise(self, sound: Iterable[bytes], *, speakers: bool = False, hints: Hints = NO_HINTS) -> RemoteSentences:
         return RemoteSentences(self._client, sound, hints, speakers=speakers, ahead=self._ahead)

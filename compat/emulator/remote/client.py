@@ -20,14 +20,15 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
-from compat.emulator.engine import EngineTrouble, Hints
+from compat.emulator.engine import NO_HINTS, EngineTrouble, Hints
 from compat.emulator.remote import answers, names, troubles
 from compat.emulator.remote.answers import RemoteAnswer
-from compat.emulator.sound import RATE
+from compat.emulator.sound import BYTES_PER_MS, RATE
 
 MODEL: Final = "whisper-1"  # the usual name, also of servers that have one model and ignore the name
 DELAYS: Final = (0.25, 0.5, 1.0)  # seconds between attempts
 PATIENT_DELAYS: Final = (*DELAYS, 2.0, 4.0, 8.0, 15.0, 30.0)
+SILENCE: Final = bytes(1000 * BYTES_PER_MS)
 _SPEECH: Final = re.compile(r"asr|whisper|transcri|sensevoice|paraformer|voxtral|parakeet|canary", re.IGNORECASE)
 _ANSWER: Final = 16 << 20  # bytes
 _OPTIONAL: Final = ("timestamp_granularities[]", "response_format", "hotwords", "prompt", "language")
@@ -76,6 +77,7 @@ class RemoteClient:
         self._refused: set[tuple[str, str]] = set()  # fields with the values that the server refuses
         self.proven = False
         """Whether the server has answered a request with a transcript."""
+        self._answers = False  # whether it has answered the last one so
 
     def transcribe(self, pcm: bytes, hints: Hints, *, patient: bool = False) -> Future[RemoteAnswer]:
         """Send 16 kHz PCM. The future raises EngineTrouble, and cancels the request when it is cancelled.
@@ -92,6 +94,17 @@ class RemoteClient:
     def models(self) -> Future[list[str]]:
         """Ask for the names of the server's models; none if it does not list them. The future raises EngineTrouble."""
         return asyncio.run_coroutine_threadsafe(self._models(), self._running())
+
+    def check(self) -> Future[None]:
+        """Ask for the models, or for a transcript of silence if the last request brought none. The future raises
+        EngineTrouble if the server cannot answer requests."""
+        return asyncio.run_coroutine_threadsafe(self._check(), self._running())
+
+    async def _check(self) -> None:
+        if self._answers:
+            await self._models()
+        else:
+            await self._attempt(SILENCE, NO_HINTS)
 
     def close(self) -> None:
         """Close all connections. Requests that are under way are cancelled."""
@@ -141,6 +154,7 @@ class RemoteClient:
                 try:
                     return await self._attempt(pcm, hints)
                 except EngineTrouble as exc:
+                    self._answers = False
                     if exc.kind in ("Misconfigured", "Timeout") or delay is None:
                         raise
                 await asyncio.sleep(delay)
@@ -160,7 +174,9 @@ class RemoteClient:
             raise self._trouble(first if dropped else response)
         self._refused |= dropped
         self.proven = True
-        return self._read(response)
+        answer = self._read(response)
+        self._answers = True
+        return answer
 
     async def _fields(self, hints: Hints) -> dict[str, list[str]]:
         language = names.sent(hints.language) if hints.language else ""

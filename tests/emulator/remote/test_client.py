@@ -246,6 +246,27 @@ def test_word_times_are_asked_for_where_they_are_needed(client: Connect) -> None
     assert ["segment"] == server.received[0].fields["timestamp_granularities[]"]
 
 
+def test_a_server_is_ready_if_it_transcribes_the_last_request_or_silence(client: Connect) -> None:
+    """A list of models shows nothing about the path of transcriptions."""
+    with recogniser(whisper, ["whisper-1"]) as server:
+        asked = client(server.url)
+        server.answer = lambda _: PlainTextResponse("Not Found", 404)
+        with pytest.raises(
+            EngineTrouble, match=r"no /audio/transcriptions under the path of COMPAT_ENGINE_URL \(404\)"
+        ):
+            asked.check().result()
+        server.answer = whisper
+        asked.check().result()
+        silences = len(server.received)
+        asked.check().result()
+        assert silences == len(server.received)
+
+        server.answer = lambda _: PlainTextResponse("Not Found", 404)
+        trouble(asked)
+        with pytest.raises(EngineTrouble, match="COMPAT_ENGINE_URL"):
+            asked.check().result()
+
+
 def test_nothing_listens(client: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
