@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,27 @@ SLOW = (
 )  # fmt: skip
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector, which would take half of the time: whatever is found lives until the end.
+
+    Hypothesis runs a first example before: it then looks for references to its random generator, and warns if it finds
+    none because the collector has been told to ignore them.
+    """
+
+    @given(st.none())
+    def example(_: None) -> None:
+        pass
+
+    example()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(HERE).as_posix().startswith(SLOW):
@@ -69,21 +91,6 @@ def no_faults_left() -> Iterator[None]:
     """End the faults of a server that tests share."""
     yield
     disarm()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def first_example() -> None:
-    """Run a first Hypothesis example before any test.
-
-    At its first example, Hypothesis searches for references to its random generator, and warns if it finds none. It
-    finds none after a server in this process has called `gc.freeze`.
-    """
-
-    @given(st.none())
-    def example(_: None) -> None:
-        pass
-
-    example()
 
 
 # Tests run in parallel. With threads of its own, a recognition would take twice the CPU time and not be faster.
