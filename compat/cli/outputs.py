@@ -202,20 +202,31 @@ def _seconds(path: Path) -> float:
         return 0.0
 
 
-def check(piece: OutputPiece) -> None:
-    """Raise OSError if a transcript cannot be written. Called before the recording is sent and paid for."""
+def obstacle(piece: OutputPiece, writable: set[Path]) -> str:
+    """Return why its transcript cannot be written, or "". Called before anything is sent and paid for.
+
+    `writable` holds the folders in which a file could be created, and gets new ones.
+    """
     for target in piece.targets:
-        _check(target)
-
-
-def _check(target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir():
-        raise IsADirectoryError(0, "Is a directory", str(target))
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise PermissionError(0, "The folder is not writable", str(target.parent))
-    with contextlib.suppress(FileNotFoundError):
-        target.lstat()  # raises OSError if the name is too long
+        folder = target.parent
+        try:
+            if folder not in writable:  # permissions do not tell: /proc and a read-only disk refuse everybody
+                folder.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=folder).close()
+                writable.add(folder)
+        except OSError as exc:
+            return f"Transcripts cannot be written to {folder}: {exc.strerror}"
+        try:
+            target.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as exc:  # the name is too long
+            return f"{exc.strerror}: {target}"
+        if target.is_dir():
+            return f"Is a directory: {target}"
+        if target.exists() and not os.access(target, os.W_OK):
+            return f"The file is read-only: {target}"
+    return ""
 
 
 def put(piece: OutputPiece, target: Path, text: str, *, force: bool) -> None:
@@ -226,6 +237,10 @@ def put(piece: OutputPiece, target: Path, text: str, *, force: bool) -> None:
         if target.exists() and not force:
             raise FileExistsError(0, "Written by another program meanwhile (use --force to overwrite)", str(target))
         part.replace(target)
+    except OSError as exc:
+        if exc.filename == str(part):
+            exc.filename = str(target)
+        raise
     finally:
         part.unlink(missing_ok=True)
     if piece.sources:

@@ -9,7 +9,7 @@ from compat.cli import client as server
 from compat.cli import running, sound
 from compat.cli.captions import Kind, captions
 from compat.cli.listening import MODEL, Turn, listen
-from compat.cli.outputs import OutputPiece, Wanted, check, put
+from compat.cli.outputs import OutputPiece, Wanted, put
 from compat.cli.report import Report, unread
 from compat.cli.uploads import fetched
 from compat.openai_api import captions as files
@@ -37,7 +37,6 @@ def play(
         async with client:
             for piece in pieces:
                 try:
-                    check(piece)
                     await fetched(piece, report)
                     await _one(client, piece, wanted, kind, fast, report)
                 except BrokenPipeError:

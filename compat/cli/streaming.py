@@ -10,7 +10,7 @@ import msgspec
 
 from compat.cli import client as server
 from compat.cli import running
-from compat.cli.outputs import OutputPiece, Wanted, check, put
+from compat.cli.outputs import OutputPiece, Wanted, put
 from compat.cli.report import Report, unread
 from compat.cli.uploads import fetched, fields
 
@@ -25,7 +25,6 @@ def stream(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, r
         async with client:
             for piece in pieces:
                 try:
-                    check(piece)
                     await _one(client, piece, wanted, report)
                 except BrokenPipeError:
                     unread()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ import click
 from compat.cli import asking
 from compat.cli import client as server
 from compat.cli.captions import Kind
-from compat.cli.outputs import OutputPiece, Wanted, plan
+from compat.cli.outputs import OutputPiece, Wanted, obstacle, plan
 from compat.cli.playback import play
 from compat.cli.recordings import STANDARD
 from compat.cli.report import Report
@@ -92,15 +93,18 @@ def transcribe(
 def _waiting(
     files: Sequence[str], out: str | None, wanted: Wanted, report: Report, stack: contextlib.ExitStack
 ) -> Iterator[OutputPiece]:
-    """Yield the recordings without a transcript, and report the others."""
+    """Yield the recordings without a transcript that can be written, and report the others."""
+    writable: set[Path] = set()
     pieces, unreadable = plan(files, out, [FORMATS[shape] for shape in wanted.shapes], stack)
     report.expected = len(pieces) + len(unreadable)
     for piece in pieces:
         there = [os.path.isfile(target) for target in piece.targets]  # noqa: PTH113 - no error either
-        if wanted.force or not there or not all(there):
-            yield piece
-        else:
+        if there and all(there) and not wanted.force:
             report.finished(piece, "exists")
+        elif why := obstacle(piece, writable):
+            report.finished(piece, "failed", why)
+        else:
+            yield piece
     for name in unreadable:
         report.unreadable(name)
     if not (pieces or unreadable):

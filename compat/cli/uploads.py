@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from compat.cli import client as server
 from compat.cli import following, running
 from compat.cli.downloading import download
-from compat.cli.outputs import OutputPiece, Wanted, check, put
+from compat.cli.outputs import OutputPiece, Wanted, put
 from compat.cli.report import Report, Unwritable, printable, unread
 from compat.cli.shapes import CAPTIONS, requested, written
 
@@ -62,7 +62,6 @@ class _Uploads:
         report = self._report
         try:
             async with self._room:
-                check(piece)
                 await fetched(piece, report)
                 texts, missing = await self._request(piece)
             if piece.target is None:

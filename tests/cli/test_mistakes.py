@@ -82,7 +82,9 @@ ON_DISK = [
     (["--out", ""], 2, "--out is empty: name a folder, or - for standard output."),
     (["--out", "taken"], 1, "Transcripts cannot be written to taken: File exists."),
     (["--out", "taken/below"], 1, "Transcripts cannot be written to taken/below: Not a directory."),
-    (["--format", "srt", "--api-key", "a-key"], 1, "one.wav: Is a directory: one.srt"),
+    (["--out", "/proc"], 1, "Transcripts cannot be written to /proc: "),
+    (["--out", "down/" * 900], 1, "File name too long"),
+    (["--format", "srt"], 1, "one.wav: Is a directory: one.srt"),
     (["nope.wav", "--api-key", "a-key"], 1, "nope.wav: No such file or directory"),
 ]
 
@@ -113,6 +115,7 @@ def test_each_mistake_prints_one_sentence(
     assert status == done.returncode
     assert message in done.stderr.decode().replace("\n", "")
     assert b"Traceback" not in done.stderr
+    assert b".part" not in done.stderr
 
 
 @pytest.fixture(scope="module")
