@@ -13,14 +13,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from compat.emulator import chat, control, generation, not_found, refusals, uploads, vocabularies
+from compat.emulator import chat, control, generation, live_endpoint, not_found, refusals, uploads, vocabularies
 from compat.emulator.engine import Engine
 from compat.emulator.faults import Faults
 from compat.emulator.filetrans import endpoint as filetrans
 from compat.emulator.inference import endpoint as inference
 from compat.emulator.origins import OriginMiddleware
 from compat.emulator.readings import Readings
-from compat.emulator.realtime import endpoint as realtime
 from compat.emulator.site import Site
 from compat.emulator.state import Emulator, Limits
 from compat.emulator.surface import Surface
@@ -95,7 +94,7 @@ def routes(emulator: Emulator) -> list[BaseRoute]:
         Route("/emulator/results/{task_id}/{index:int}.json", results),
         Route("/api/v1/uploads", policies),
         Route(uploads.PATH, stores),
-        *realtime.routes(emulator),
+        *live_endpoint.routes(emulator),
         *inference.routes(emulator),
         *(control.routes(emulator) if emulator.site.control else ()),
         *not_found.ROUTES,

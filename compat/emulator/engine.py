@@ -148,6 +148,14 @@ class DistantEngine(Engine, Protocol):
         """Raise EngineTrouble if it cannot answer requests."""
 
 
+@runtime_checkable
+class SpeakingEngine(Engine, Protocol):
+    """An engine with a voice that it recognises itself."""
+
+    def speak(self, word: str) -> bytes | None:
+        """Return 24 kHz PCM of one word without punctuation, or None for a word that it cannot say."""
+
+
 class Loadable(Engine, Protocol):
     def prepare(self) -> None:
         """Loads the model ahead of the first request."""

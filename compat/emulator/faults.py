@@ -37,6 +37,7 @@ SurfaceName: TypeAlias = Literal[
     "policy",
     "store",
     "realtime",
+    "livetranslate",
     "inference",
     "vocabulary",
 ]
@@ -101,7 +102,7 @@ _ONLY: dict[type[Fault], tuple[SurfaceName, ...]] = {
     FailFile: ("submit",),
     Slow: ("submit",),
     Expire: ("policy", "query"),
-    Live: ("realtime", "inference"),
+    Live: ("realtime", "livetranslate", "inference"),
     Break: ("chat", "translate", "generation"),
 }
 
@@ -151,7 +152,7 @@ class ArmedFaults:
 
 # Presets, in the codes of each surface (error codes page of Model Studio, 2026-10).
 _HTTP: tuple[SurfaceName, ...] = ("chat", "generation", "submit")
-_LIVE: tuple[SurfaceName, ...] = ("realtime", "inference")
+_LIVE: tuple[SurfaceName, ...] = ("realtime", "livetranslate", "inference")
 _ALL: tuple[SurfaceName, ...] = (*_HTTP, *_LIVE)
 
 

@@ -13,12 +13,18 @@ REMEMBERED = 2000
 
 
 class LiveRecord(msgspec.Struct, kw_only=True):
-    """One session; for run-task, one socket with its last model. `sound` is its audio if `keep_sound` is set."""
+    """One session; for run-task, one socket with its last model. `sound` is its audio if `keep_sound` is set.
+
+    `configuration` is that of the last `session.updated`. `transcribed`: the source's transcript is sent, which a
+    session of translation may be without.
+    """
 
     id: str
     model: str
     headers: dict[str, str] = {}
     updates: list[dict[str, Any]] = []
+    configuration: dict[str, Any] = {}
+    transcribed: bool = True
     frames: int = 0
     bytes: int = 0
     audio_ms: int = 0

@@ -24,8 +24,11 @@ class LiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     """While another machine recognises a turn, between two repetitions of its last snapshot. The service has none."""
 
 
-class LiveReadings(msgspec.Struct, frozen=True, kw_only=True):
-    """The default is the documented behaviour, or the one reported more often where nothing is documented."""
+class SessionReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings of both kinds of session on the realtime socket.
+
+    The default is the documented behaviour, or the one reported more often where nothing is documented.
+    """
 
     fixed_configuration: bool = True
     """A change of the session once audio was appended is an error rather than applied."""
@@ -33,6 +36,11 @@ class LiveReadings(msgspec.Struct, frozen=True, kw_only=True):
     """`input_audio_buffer.clear` drops the buffer rather than being an error."""
     silent_commit: Literal["nothing", "empty"] = "nothing"
     """A manual commit of silence: no event at all, or an item with an empty transcript."""
+
+
+class LiveReadings(SessionReadings, frozen=True, kw_only=True):
+    """Readings of sessions of transcription."""
+
     context: bool = True
     """`corpus` is accepted rather than being an error."""
     text: Literal["prefix", "at_end", "revised"] = "prefix"
@@ -40,6 +48,25 @@ class LiveReadings(msgspec.Struct, frozen=True, kw_only=True):
     it has all words at once and is corrected later."""
     usage: bool = False
     """`completed` carries `usage` in seconds."""
+
+
+class TranslationReadings(SessionReadings, frozen=True, kw_only=True):
+    """Readings of LiveTranslate sessions."""
+
+    manual: bool = True
+    """`commit` and `response.create` are errors on the qwen3 models when False, as a field report has it."""
+    default_voice: bool = False
+    """A 3.8 session without a voice works rather than fails, as a field report has it."""
+    speech: bool = True
+    """`speech_started`, `speech_stopped`, `committed` and the source's item are sent; the documents list none."""
+    previous_item: bool = True
+    """The item of a translation names its source's item as `previous_item_id`."""
+    source: Literal["before", "after"] = "before"
+    """The source's `completed` comes before or after the end of the response."""
+    done: Literal["once", "twice", "contradicted"] = "once"
+    """The complete text of a response: sent once, sent twice, or other than the text that was settled."""
+    finished: bool = True
+    """`session.finish` is acknowledged; otherwise the socket is closed."""
 
 
 class TaskLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from compat.emulator.live_settings import LiveReadings, TaskReadings
+from compat.emulator.live_settings import LiveReadings, TaskReadings, TranslationReadings
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,5 +63,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     """WebSocket pings are answered with pongs. The server that runs the app applies this reading."""
     live: LiveReadings = LiveReadings()
     """Readings of the realtime socket."""
+    livetranslate: TranslationReadings = TranslationReadings()
+    """Readings of LiveTranslate on the realtime socket."""
     inference: TaskReadings = TaskReadings()
     """Readings of the run-task socket."""

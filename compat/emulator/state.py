@@ -48,6 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     vocabularies: int = 10
     """Vocabularies per account."""
     live: LiveLimits = LiveLimits()
+    livetranslate: LiveLimits = LiveLimits()
     inference: TaskLimits = TaskLimits()
 
 

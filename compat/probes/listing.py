@@ -19,5 +19,5 @@ UNPROBED = {
     "prices outside Beijing and Singapore": "only the bill tells",
     "emotion and speakers in live speech": "this server does not use them",
     "all error codes": "most need a fault of the account or the service",
-    "live translation": "this server does not use it",
+    "live translation": "its price is not published",
 }

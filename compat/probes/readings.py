@@ -1,4 +1,5 @@
-"""The readings of the emulator that `verify` reports: name, and the value that the documents lead to expect.
+"""The readings of the emulator: name, and the value that the documents lead to expect. `verify` reports them, except
+those of live translation.
 
 The emulator (`compat.emulator.readings`) has the same names and values: a test compares them.
 """
@@ -39,6 +40,16 @@ EXPECTED: dict[str, Value] = {
     "live.context": True,
     "live.text": "prefix",
     "live.usage": False,
+    "livetranslate.fixed_configuration": True,
+    "livetranslate.clear": False,
+    "livetranslate.silent_commit": "nothing",
+    "livetranslate.manual": True,
+    "livetranslate.default_voice": False,
+    "livetranslate.speech": True,
+    "livetranslate.previous_item": True,
+    "livetranslate.source": "before",
+    "livetranslate.done": "once",
+    "livetranslate.finished": True,
     "inference.unknown_parameters": "ignored",
     "inference.silence": "failed",
     "inference.no_data": "failed",

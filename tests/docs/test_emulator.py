@@ -13,7 +13,7 @@ import pytest
 from compat.emulator import control
 from compat.emulator.faults import PRESETS, Fault, Faults, Rule, SurfaceName
 from compat.emulator.live_faults import LiveFault
-from compat.emulator.live_settings import TaskLimits, TaskReadings
+from compat.emulator.live_settings import TaskLimits, TaskReadings, TranslationReadings
 from compat.emulator.options import options
 from compat.emulator.origins import CONTROLS
 from tests.emulator.laptop import started
@@ -33,6 +33,7 @@ NAMES = [
     *(str(fault.__struct_config__.tag) for fault in (*get_args(Fault), *get_args(LiveFault))),
     *CONTROLS,
     *(f"inference.{name}" for kind in (TaskLimits, TaskReadings) for name in kind.__struct_fields__),
+    *(f"livetranslate.{name}" for name in TranslationReadings.__struct_fields__),
 ]
 
 

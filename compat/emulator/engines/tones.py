@@ -31,6 +31,8 @@ VOCABULARY: Final = (
 UNKNOWN: Final = "<?>"
 WORD_MS: Final = 160
 GAP_MS: Final = 90  # the minimum between two words
+SPOKEN_GAP_MS: Final = 120  # between two words of `speak`
+SPOKEN_RATE: Final = 24_000  # Hz, of `speak`
 SENTENCE_GAP_MS: Final = 600
 SENTENCE_WORDS: Final = 12
 
@@ -215,6 +217,12 @@ class Tones:
 
     def listen(self, hints: Hints = NO_HINTS) -> TonesListener:  # noqa: ARG002 - not used here
         return TonesListener()
+
+    def speak(self, word: str) -> bytes | None:
+        if word not in _frequencies():
+            return None
+        said = Word(word, SPOKEN_GAP_MS // 2, SPOKEN_GAP_MS // 2 + WORD_MS)
+        return encode((said,), rate=SPOKEN_RATE, length_ms=WORD_MS + SPOKEN_GAP_MS)
 
 
 class TonesListener:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET
 
-from compat.emulator.realtime.messages import Format, Refused, SessionPatch, Transcription, TurnDetection
+from compat.emulator.realtime.messages import (
+    Format,
+    Refused,
+    SessionPatch,
+    Transcription,
+    TurnDetection,
+    decode_patch,
+)
 
 RATES = (8_000, 16_000)
 FORMATS = {"pcm": "pcm", "pcm16": "pcm", "opus": "opus"}  # pcm16 is the SDK's default for other models
 THRESHOLD = (-1.0, 1.0)
 SILENCE_MS = (200, 6_000)
+
+
+class Detection(Protocol):
+    """What turn detection goes by."""
+
+    @property
+    def threshold(self) -> float: ...
+
+    @property
+    def silence_duration_ms(self) -> int: ...
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +40,11 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int = 16_000
     input_audio_transcription: Transcription | None = None
     turn_detection: TurnDetection | None = TurnDetection()
+
+    @property
+    def kind(self) -> str:
+        """Of the audio: pcm or opus."""
+        return FORMATS[self.input_audio_format]
 
     @property
     def language(self) -> str | None:
@@ -39,7 +61,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     def updated(self, session: dict[str, Any]) -> Configuration:
         """The updated configuration. Raises Refused with the parameter."""
-        patch = _patch(session)
+        patch = decode_patch(session, SessionPatch)
         sound = _format(self, patch)
         changed = msgspec.structs.replace(
             self,
@@ -70,14 +92,6 @@ def sample(session_id: str, model: str) -> dict[str, Any]:
     }
 
 
-def _patch(session: dict[str, Any]) -> SessionPatch:
-    try:
-        return msgspec.convert(session, SessionPatch)
-    except msgspec.ValidationError as exc:
-        path = str(exc).partition(" - at `$.")[2].rstrip("`")
-        raise Refused(str(exc), param=f"session.{path}" if path else "session") from exc
-
-
 def _format(before: Configuration, patch: SessionPatch) -> Format:
     """The audio format, from flat members or from `audio.input.format`."""
     if patch.audio is not UNSET and patch.audio.input is not UNSET and patch.audio.input.format is not UNSET:
@@ -93,12 +107,13 @@ def _check(configuration: Configuration) -> None:
         raise Refused("Supported formats are pcm and opus.", param="session.input_audio_format")
     if configuration.sample_rate not in RATES:
         raise Refused("Supported sample rates are 8000 and 16000.", param="session.sample_rate")
-    detection = configuration.turn_detection
-    if detection is None:
-        return
+    if configuration.turn_detection is not None:
+        check_detection(configuration.turn_detection, "session.turn_detection")
+
+
+def check_detection(detection: Detection, param: str) -> None:
+    """Raises Refused."""
     if not THRESHOLD[0] <= detection.threshold <= THRESHOLD[1]:
-        raise Refused("threshold must lie in [-1, 1].", param="session.turn_detection.threshold")
+        raise Refused("threshold must lie in [-1, 1].", param=f"{param}.threshold")
     if not SILENCE_MS[0] <= detection.silence_duration_ms <= SILENCE_MS[1]:
-        raise Refused(
-            "silence_duration_ms must lie in [200, 6000].", param="session.turn_detection.silence_duration_ms"
-        )
+        raise Refused("silence_duration_ms must lie in [200, 6000].", param=f"{param}.silence_duration_ms")

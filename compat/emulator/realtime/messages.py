@@ -5,33 +5,35 @@ Model Studio, Qwen-ASR realtime client events and server events, 2026-09.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+E = TypeVar("E")
 
-class _ClientMessage(msgspec.Struct, frozen=True, tag_field="type"):
+
+class ClientMessage(msgspec.Struct, frozen=True, tag_field="type"):
     event_id: str | None = None
 
 
-class SessionUpdate(_ClientMessage, frozen=True, tag="session.update", kw_only=True):
+class SessionUpdate(ClientMessage, frozen=True, tag="session.update", kw_only=True):
     session: dict[str, Any]
 
 
-class Append(_ClientMessage, frozen=True, tag="input_audio_buffer.append", kw_only=True):
+class Append(ClientMessage, frozen=True, tag="input_audio_buffer.append", kw_only=True):
     audio: bytes
 
 
-class Commit(_ClientMessage, frozen=True, tag="input_audio_buffer.commit"):
+class Commit(ClientMessage, frozen=True, tag="input_audio_buffer.commit"):
     pass
 
 
-class Clear(_ClientMessage, frozen=True, tag="input_audio_buffer.clear"):
+class Clear(ClientMessage, frozen=True, tag="input_audio_buffer.clear"):
     pass
 
 
-class Finish(_ClientMessage, frozen=True, tag="session.finish"):
+class Finish(ClientMessage, frozen=True, tag="session.finish"):
     pass
 
 
@@ -84,43 +86,43 @@ class SessionPatch(msgspec.Struct, frozen=True):
     turn_detection: TurnDetection | UnsetType | None = UNSET
 
 
-class _ServerMessage(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
+class ServerMessage(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
     event_id: str
 
 
-class Created(_ServerMessage, frozen=True, tag="session.created"):
+class Created(ServerMessage, frozen=True, tag="session.created"):
     session: dict[str, Any]
 
 
-class Updated(_ServerMessage, frozen=True, tag="session.updated"):
+class Updated(ServerMessage, frozen=True, tag="session.updated"):
     session: dict[str, Any]
 
 
-class SpeechStarted(_ServerMessage, frozen=True, tag="input_audio_buffer.speech_started"):
+class SpeechStarted(ServerMessage, frozen=True, tag="input_audio_buffer.speech_started"):
     audio_start_ms: int
     item_id: str
 
 
-class SpeechStopped(_ServerMessage, frozen=True, tag="input_audio_buffer.speech_stopped"):
+class SpeechStopped(ServerMessage, frozen=True, tag="input_audio_buffer.speech_stopped"):
     audio_end_ms: int
     item_id: str
 
 
-class Committed(_ServerMessage, frozen=True, tag="input_audio_buffer.committed"):
+class Committed(ServerMessage, frozen=True, tag="input_audio_buffer.committed"):
     previous_item_id: str | None
     item_id: str
 
 
-class Cleared(_ServerMessage, frozen=True, tag="input_audio_buffer.cleared"):
+class Cleared(ServerMessage, frozen=True, tag="input_audio_buffer.cleared"):
     pass
 
 
-class ItemCreated(_ServerMessage, frozen=True, tag="conversation.item.created"):
+class ItemCreated(ServerMessage, frozen=True, tag="conversation.item.created"):
     previous_item_id: str | None
     item: dict[str, Any]
 
 
-class Text(_ServerMessage, frozen=True, tag="conversation.item.input_audio_transcription.text"):
+class Text(ServerMessage, frozen=True, tag="conversation.item.input_audio_transcription.text"):
     """A snapshot, which replaces the one before: `text` is final, `stash` may change."""
 
     item_id: str
@@ -131,7 +133,7 @@ class Text(_ServerMessage, frozen=True, tag="conversation.item.input_audio_trans
     content_index: int = 0
 
 
-class Completed(_ServerMessage, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
+class Completed(ServerMessage, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
     item_id: str
     transcript: str
     language: str | None
@@ -148,7 +150,7 @@ class Failed(msgspec.Struct, frozen=True, tag_field="type", tag="conversation.it
     content_index: int = 0
 
 
-class Finished(_ServerMessage, frozen=True, tag="session.finished"):
+class Finished(ServerMessage, frozen=True, tag="session.finished"):
     pass
 
 
@@ -160,26 +162,13 @@ class Detail(msgspec.Struct, frozen=True):
     event_id: str | None = None
 
 
-class Error(_ServerMessage, frozen=True, tag="error"):
+class Error(ServerMessage, frozen=True, tag="error"):
     """`error.event_id` is that of the client event that caused the error."""
 
     error: Detail
 
 
-ServerEvent: TypeAlias = (
-    Created
-    | Updated
-    | SpeechStarted
-    | SpeechStopped
-    | Committed
-    | Cleared
-    | ItemCreated
-    | Text
-    | Completed
-    | Failed
-    | Finished
-    | Error
-)
+ServerEvent: TypeAlias = ServerMessage | Failed
 
 
 class Refused(Exception):
@@ -192,18 +181,24 @@ class Refused(Exception):
         self.code = code
 
 
-_DECODER: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent)
-
-
-def decode(raw: str) -> ClientEvent:
+def decode(raw: str, decoder: msgspec.json.Decoder[E]) -> E:
     """Raises Refused for an invalid client event."""
     try:
-        return _DECODER.decode(raw)
+        return decoder.decode(raw)
     except msgspec.ValidationError as exc:
         path = str(exc).partition(" - at `$.")[2].rstrip("`")
         raise Refused(str(exc), param=path or "type") from exc
     except msgspec.DecodeError as exc:
         raise Refused("The message is not valid JSON.") from exc
+
+
+def decode_patch(session: dict[str, Any], patch: type[E]) -> E:
+    """The `session` of an update as a patch. Raises Refused."""
+    try:
+        return msgspec.convert(session, patch)
+    except msgspec.ValidationError as exc:
+        path = str(exc).partition(" - at `$.")[2].rstrip("`")
+        raise Refused(str(exc), param=f"session.{path}" if path else "session") from exc
 
 
 def heading(raw: str) -> Heading:

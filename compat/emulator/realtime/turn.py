@@ -1,4 +1,4 @@
-"""One turn of live speech: a listener, its partial results, and the events that report them."""
+"""One turn of transcribed speech, and the events that report it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import assert_never
 
 from msgspec import UNSET
 
-from compat.emulator.engine import EngineTrouble, Hypothesis, Listener, PatientListener
+from compat.emulator.engine import Hypothesis, Listener
 from compat.emulator.live_settings import LiveReadings
-from compat.emulator.realtime.messages import Committed, Completed, Failed, ItemCreated, ServerEvent, Text
+from compat.emulator.realtime.live_turn import LiveTurn
+from compat.emulator.realtime.messages import Completed, Failed, ServerEvent, Text
 from compat.emulator.sound import BYTES_PER_MS
 
 
-class Turn:
-    """Keeps partial results until `snapshots` is called; in manual mode that is after the commit."""
-
+class Turn(LiveTurn):
     def __init__(
         self,
         listener: Listener,
@@ -24,56 +23,9 @@ class Turn:
         readings: LiveReadings,
         new_event_id: Callable[[], str],
     ) -> None:
-        self.item_id = item_id
-        self.size = 0  # bytes of PCM received
-        self._listener = listener
-        self._patient = listener if isinstance(listener, PatientListener) else None
-        self._language = language
+        super().__init__(listener, item_id, language, new_event_id)
         self._readings = readings
-        self._new_event_id = new_event_id
-        self._waiting: list[Hypothesis] = []
         self._sent: Hypothesis | None = None
-        self._final: Hypothesis | None = None
-        self._trouble: EngineTrouble | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether the turn has ended and another machine still works on it."""
-        return self._patient is not None and not self._patient.done()
-
-    def stop(self) -> None:
-        """Cancel the work of another machine. May be called from any thread."""
-        if self._patient is not None:
-            self._patient.stop()
-
-    @property
-    def silent(self) -> bool:
-        """Whether a finished turn has no text."""
-        return self._final is not None and not self._final.text
-
-    def hear(self, pcm: bytes, *, partial: bool) -> None:
-        """`partial`: snapshots are sent while the turn continues."""
-        self.size += len(pcm)
-        result = self._listener.feed(pcm, partial=partial)
-        if result is not None:
-            self._waiting.append(result)
-
-    def end(self) -> None:
-        """There is no more audio. Recognises it, unless another machine does; then the turn is `waiting`."""
-        if self._patient is not None:
-            self._patient.end()
-        else:
-            self.finish()
-
-    def finish(self) -> None:
-        """Idempotent."""
-        if self._final is None:
-            try:
-                self._final = self._listener.finish()
-            except EngineTrouble as exc:
-                self._final, self._trouble = Hypothesis(""), exc
-            if self._final.text:
-                self._waiting.append(self._final)
 
     def snapshots(self) -> Iterator[Text]:
         """Text events for the partial results that are new."""
@@ -84,9 +36,9 @@ class Turn:
                 yield self._text(shown)
         self._waiting.clear()
 
-    def sign_of_life(self) -> Text:
-        """The last snapshot again, which shows that the turn is still worked on."""
-        return self._text(self._sent or Hypothesis(""))
+    def sign_of_life(self) -> Iterator[Text]:
+        """The last snapshot again."""
+        yield self._text(self._sent or Hypothesis(""))
 
     def _text(self, shown: Hypothesis) -> Text:
         return Text(
@@ -98,12 +50,7 @@ class Turn:
             emotion=self._emotion,
         )
 
-    def committed(self, previous_item: str | None) -> Iterator[ServerEvent]:
-        yield Committed(event_id=self._new_event_id(), previous_item_id=previous_item, item_id=self.item_id)
-        yield ItemCreated(event_id=self._new_event_id(), previous_item_id=previous_item, item=self._item())
-
     def completed(self) -> Iterator[ServerEvent]:
-        """The events of the result, once the turn is not `waiting`."""
         self.finish()
         yield from self.snapshots()
         if self._trouble is not None:
@@ -117,24 +64,6 @@ class Turn:
             emotion=self._emotion,
             usage={"type": "duration", "seconds": self.size / BYTES_PER_MS / 1000} if self._readings.usage else UNSET,
         )
-
-    @property
-    def _spoken(self) -> str | None:
-        return self._patient.language if self._patient is not None else self._language
-
-    @property
-    def _emotion(self) -> str | None:
-        return None if self._patient is not None else "neutral"
-
-    def _item(self) -> dict[str, object]:
-        return {
-            "id": self.item_id,
-            "object": "realtime.item",
-            "type": "message",
-            "status": "completed",
-            "role": "user",
-            "content": [{"type": "input_audio", "transcript": None}],
-        }
 
     def _shown(self, partial: Hypothesis) -> Hypothesis:
         whole = " ".join(filter(None, (partial.text, partial.stash)))

@@ -9,8 +9,8 @@ from typing import Any
 
 from compat.emulator.app import create_app
 from compat.emulator.engine import NO_HINTS, Hints, Hypothesis, Listener, Sentence, Word
+from compat.emulator.live_endpoint import PATH
 from compat.emulator.realtime.connection import AHEAD
-from compat.emulator.realtime.endpoint import PATH
 from tests.emulator.laptop import Start
 from tests.emulator.live_sockets import say
 from tests.emulator.realtime.talk import COMMIT, MANUAL, MODEL, Event, appended, frames, silence

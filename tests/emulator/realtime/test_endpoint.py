@@ -18,10 +18,10 @@ from compat.emulator.engine import Hypothesis
 from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.tones import Tones
 from compat.emulator.faults import Answer, Cut, Fault, Faults, Hang, Live, Refuse, Rule
+from compat.emulator.live_endpoint import PATH
 from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, Sever, Stall, Unit
 from compat.emulator.live_settings import LiveLimits, LiveReadings
 from compat.emulator.readings import Readings
-from compat.emulator.realtime.endpoint import PATH
 from compat.emulator.state import Limits
 from tests.emulator.laptop import Laptop, Start, started
 from tests.emulator.live_sockets import remaining, say
@@ -133,6 +133,8 @@ def test_a_session_from_its_opening_to_its_end(start: Start, session: Event) -> 
         "model": MODEL,
         "headers": {},
         "updates": [session],
+        "configuration": events[1]["session"],
+        "transcribed": True,
         "frames": len(frames(audio)),
         "bytes": len(audio),
         "audio_ms": len(audio) // 32,

@@ -1,0 +1,43 @@
+"""Translation word by word, so that the translation of a beginning is a beginning of the translation of the whole.
+
+As for Qwen-MT, the emulator does not translate: English to English is returned as it is, all else is marked, e.g.
+`[zh] amber basil`. Words of the glossary are replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from compat.emulator.text import PUNCTUATION, TOKEN
+
+
+class Settled:
+    """The words of a turn that are settled: they are never taken back."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def grown(self, text: str) -> list[str]:
+        """The words of `text` beyond those settled before, each with the space before it."""
+        words = TOKEN.findall(text)
+        new, self._count = words[self._count :], max(self._count, len(words))
+        return new
+
+
+class Translator:
+    def __init__(self, target: str, phrases: Mapping[str, str]) -> None:
+        self._target = target
+        self._phrases = phrases
+
+    def mark(self, first: str) -> str:
+        """What precedes a translation whose first source word is `first`."""
+        return "" if self._target == "en" and first.isascii() else f"[{self._target}] "
+
+    def word(self, word: str) -> str:
+        """The translation of a word with the space before it and the punctuation behind it."""
+        bare = bare_word(word)
+        return word.replace(bare, self._phrases[bare]) if bare in self._phrases else word
+
+
+def bare_word(word: str) -> str:
+    return word.strip().rstrip(PUNCTUATION)
