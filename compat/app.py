@@ -79,6 +79,7 @@ EXPOSED = (
     "openai-processing-ms",
     "x-compat-ignored",
     "x-compat-road",
+    "x-compat-audio-seconds",
     "x-compat-truncated",
     "x-compat-engine",
     "retry-after",

@@ -19,14 +19,16 @@ from compat.audio.formats import SUFFIXES
 from compat.cli.recordings import STANDARD, TRANSCRIPTS, Recording, UnreadablePath, find
 from compat.cli.sources import Sources
 
+SPARSEST = 50  # bytes a second, less than any codec for speech needs
+
 
 @dataclass(frozen=True)
 class OutputPiece:
     """A recording and the targets of its transcript.
 
-    `target`: a file, or None for standard output; `others`: files for the further formats. `seconds`: the length of the
-    recording, 0 if unknown. `sources`: the index that records which recording a transcript belongs to. `url`: where to
-    download the recording to `source` from.
+    `target`: a file, or None for standard output; `others`: files for the further formats. `seconds`: the length that
+    the recording declares, 0 if unknown. `sources`: the index that records which recording a transcript belongs to.
+    `url`: where to download the recording to `source` from.
     """
 
     source: Path
@@ -196,8 +198,10 @@ def _standard_input(stack: contextlib.ExitStack) -> Path:
 
 
 def _seconds(path: Path) -> float:
+    """Return the length that the file's header declares, 0 if none or a placeholder."""
     try:
-        return TinyTag.get(path).duration or 0.0
+        seconds = TinyTag.get(path).duration or 0.0
+        return seconds if seconds * SPARSEST < path.stat().st_size else 0.0
     except (TinyTagException, OSError):
         return 0.0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
 from compat.cli import client as server
@@ -38,20 +39,24 @@ def play(
             for piece in pieces:
                 try:
                     await fetched(piece, report)
-                    await _one(client, piece, wanted, kind, fast, report)
+                    seconds = await _one(client, piece, wanted, kind, fast, report)
                 except BrokenPipeError:
                     unread()
                 except server.failures() as exc:
                     report.finished(piece, "failed", server.reason(exc, base))
                 else:
-                    report.finished(piece, "done")
+                    report.finished(piece, "done", seconds=seconds)
 
     running.run(all_of_them())
 
 
-async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, kind: Kind, fast: bool, report: Report) -> None:
+async def _one(
+    client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, kind: Kind, fast: bool, report: Report
+) -> float:
+    """Caption a recording, and return its length in seconds."""
     faults: list[str] = []
-    spoken = sound.recording(piece.source, fast=fast)
+    sizes: list[int] = []
+    spoken = _measured(sound.recording(piece.source, fast=fast), sizes)
     with captions(piece.name, _where(kind, piece, wanted.shape), piece.seconds) as shown:
         turns = await listen(client, spoken, wanted.model or MODEL, wanted.language, shown, faults.append)
     if faults:
@@ -60,6 +65,14 @@ async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, kind: Ki
         put(piece, target, _written(turns, shape, wanted), force=wanted.force)
     if piece.target is None and wanted.shape != "text":
         report.transcript(_written(turns, wanted.shape, wanted))
+    return sum(sizes) / sound.SECOND
+
+
+async def _measured(blocks: AsyncGenerator[bytes, None], sizes: list[int]) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(blocks):
+        async for block in blocks:
+            sizes.append(len(block))
+            yield block
 
 
 def _where(kind: Kind, piece: OutputPiece, shape: str) -> Kind:

@@ -168,23 +168,24 @@ class Report:
         status: str,
         error: str | None = None,
         *,
+        seconds: float | None = None,
         missing: Mapping[str, float | str] | None = None,
     ) -> None:
-        """Report the end of a recording. `missing`: the seconds `promised` and `decoded` of a damaged file,
-        and the `finish_reason` of an unfinished text."""
+        """Report the end of a recording. `seconds`: what could be decoded of it. `missing`: the seconds `promised` and
+        `decoded` of a damaged file, and the `finish_reason` of an unfinished text."""
         if piece in self._bars and self._whole is not None:
             self._progress.remove_task(self._bars.pop(piece))
             self._partly[piece] = piece.seconds
         self._jobs.discard(piece)
         self._done += error is None
         self._existing += status == "exists"
-        self._seconds += piece.seconds if status == "done" else 0
+        self._seconds += seconds or 0
         target = str(piece.target) if piece.target else None
         aside = piece.source.name != piece.name and piece.target is None  # standard input
         source = piece.name if piece.url or aside else str(piece.source)
         if self._lines:
             others = [str(other) for other in piece.others]
-            self._line(source, target, status, piece.seconds, error, missing, others)
+            self._line(source, target, status, seconds, error, missing, others)
         if error is not None:
             self._failed(piece.name, error)
         elif not (self._quiet or self._lines or (self._console.is_terminal and self.expected > MANY)):
@@ -195,8 +196,8 @@ class Report:
         self._sum_up()
         if missing and not self._lines:
             if "decoded" in missing:
-                seconds = f"{missing['decoded']:.1f} of {missing['promised']:.1f} s"
-                self._print(f"{piece.name}: {seconds} could be decoded", "yellow")
+                part = f"{missing['decoded']:.1f} of {missing['promised']:.1f} s"
+                self._print(f"{piece.name}: {part} could be decoded", "yellow")
             if "finish_reason" in missing:
                 self._print(f"{piece.name}: DashScope did not finish the text ({missing['finish_reason']})", "yellow")
 
@@ -210,7 +211,7 @@ class Report:
 
     def unreadable(self, path: UnreadablePath) -> None:
         if self._lines:
-            self._line(path.name, None, "failed", 0.0, path.why)
+            self._line(path.name, None, "failed", None, path.why)
         self._failed(path.name, path.why)
 
     def nothing(self, names: Sequence[str]) -> None:
@@ -238,7 +239,7 @@ class Report:
         source: str,
         target: str | None,
         status: str,
-        seconds: float,
+        seconds: float | None,
         error: str | None,
         missing: Mapping[str, float | str] | None = None,
         others: Sequence[str] = (),

@@ -13,6 +13,11 @@ from compat.cli.outputs import Wanted
 from compat.openai_api import captions
 from compat.transcript import Layout, Segment, Transcript
 
+
+class _Timed(msgspec.Struct):
+    duration: float | None = None
+
+
 FORMATS: Final = {
     "text": "txt",
     "srt": "srt",
@@ -50,6 +55,14 @@ def written(answer: str, wanted: Wanted) -> list[str]:
     except (msgspec.DecodeError, KeyError) as exc:
         raise CommandFailed(f"The server did not answer in the format {form}.") from exc
     return [answer if shape == form else _shaped(body, shape, wanted) for shape in wanted.shapes]
+
+
+def duration(answer: str) -> float | None:
+    """Return the length of the audio in seconds, which only the formats with segments have."""
+    try:
+        return msgspec.json.decode(answer, type=_Timed).duration
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
 
 
 def _shaped(body: Mapping[str, Any], shape: str, wanted: Wanted) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from compat.cli import client as server
 from compat.cli import following, running
 from compat.cli.downloading import download
 from compat.cli.outputs import OutputPiece, Wanted, put
 from compat.cli.report import Report, Unwritable, printable, unread
-from compat.cli.shapes import CAPTIONS, requested, written
+from compat.cli.shapes import CAPTIONS, duration, requested, written
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -49,6 +49,15 @@ def upload(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, r
         raise
 
 
+class _Answer(NamedTuple):
+    """`texts`: the transcript in each format. `seconds`: of the audio, None if the server does not tell. `missing`: for
+    a damaged file the seconds `promised` and `decoded`."""
+
+    texts: list[str]
+    seconds: float | None
+    missing: dict[str, float | str]
+
+
 class _Uploads:
     def __init__(self, client: AsyncOpenAI, wanted: Wanted, report: Report) -> None:
         self._client = client
@@ -63,17 +72,17 @@ class _Uploads:
         try:
             async with self._room:
                 await fetched(piece, report)
-                texts, missing = await self._request(piece)
+                answer = await self._request(piece)
             if piece.target is None:
                 try:
                     await before.wait()
                 finally:  # also print a finished transcript after Ctrl-C
-                    report.transcript(texts[0])
-                    report.finished(piece, "done", missing=missing)
+                    report.transcript(answer.texts[0])
+                    report.finished(piece, "done", seconds=answer.seconds, missing=answer.missing)
             else:
-                for target, text in zip(piece.targets, texts, strict=True):
+                for target, text in zip(piece.targets, answer.texts, strict=True):
                     put(piece, target, text, force=self._wanted.force)
-                report.finished(piece, "done", missing=missing)
+                report.finished(piece, "done", seconds=answer.seconds, missing=answer.missing)
         except BrokenPipeError:
             raise
         except server.failures() as exc:
@@ -81,14 +90,13 @@ class _Uploads:
         finally:
             after.set()
 
-    async def _request(self, piece: OutputPiece) -> tuple[list[str], dict[str, float | str]]:
-        """Return the transcript in each format and, for a damaged file, the seconds `promised` and `decoded`."""
+    async def _request(self, piece: OutputPiece) -> _Answer:
         try:
             return await self._requested(piece)
         except following.JobLost:
             return await self._requested(piece)
 
-    async def _requested(self, piece: OutputPiece) -> tuple[list[str], dict[str, float | str]]:
+    async def _requested(self, piece: OutputPiece) -> _Answer:
         wanted, size = self._wanted, piece.source.stat().st_size
         long = piece.seconds > LONG_S or (not piece.seconds and size > LARGE)
         several = len(wanted.shapes) > 1 and not wanted.diarize
@@ -108,7 +116,13 @@ class _Uploads:
             answer = await following.result(self._client, job, lambda state: self._report.advanced(piece, state))
         said = dict(_MISSING.findall(answer.headers.get("x-compat-truncated", "")))
         missing = {name: value if name == "finish_reason" else float(value) for name, value in said.items()}
-        return written(answer.text, wanted), missing
+        return _Answer(written(answer.text, wanted), decoded(answer.headers) or duration(answer.text), missing)
+
+
+def decoded(headers: Mapping[str, str]) -> float | None:
+    """Return the length of the audio. Only this project's server tells it with every format."""
+    said = headers.get("x-compat-audio-seconds")
+    return float(said) if said else None
 
 
 def fields(piece: OutputPiece, wanted: Wanted, file: object) -> dict[str, Any]:

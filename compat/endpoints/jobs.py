@@ -87,7 +87,7 @@ class JobEndpoints:
         form = await responses.rendered(job.transcript, ask, responses.groq(request))
         transcript = job.transcript
         headers = {"x-compat-road": transcript.surface, **responses.engine(ask)}
-        headers |= responses.truncated(transcript.promised, transcript.decoded, transcript)
+        headers |= responses.audio(transcript.promised, transcript.decoded, transcript)
         if ask.ignored:
             headers["x-compat-ignored"] = ignored_header(ask.ignored)
         delivered = functools.partial(self._jobs.delivered, job.id)

@@ -58,7 +58,7 @@ def headers(work: Work, transcript: Transcript | None = None) -> dict[str, str]:
     if work.ignored:
         fields["x-compat-ignored"] = ignored_header(work.ignored)
     media = work.request.media
-    return fields | engine(work.ask) | truncated(media.promised, media.decoded, transcript)
+    return fields | engine(work.ask) | audio(media.promised, media.decoded, transcript)
 
 
 def engine(ask: Ask) -> dict[str, str]:
@@ -66,13 +66,15 @@ def engine(ask: Ask) -> dict[str, str]:
     return {"x-compat-engine": ask.engine} if ask.engine else {}
 
 
-def truncated(promised: float | None, decoded: float, transcript: Transcript | None) -> dict[str, str]:
-    """Return the header for a file that decodes to less than its own header promises, in seconds, and for a text that
-    the service did not finish."""
+def audio(promised: float | None, decoded: float, transcript: Transcript | None) -> dict[str, str]:
+    """Return the headers for the length of the audio, for a file that decodes to less than its own header promises, in
+    seconds, and for a text that the service did not finish."""
+    decoded = decoded or (transcript.decoded if transcript else 0.0)  # of a file at a URL
+    fields = {"x-compat-audio-seconds": f"{decoded:.3f}"} if decoded else {}
     parts = [] if promised is None else [f"promised={promised:.3f}", f"decoded={decoded:.3f}"]
     if transcript and transcript.finish_reason:
         parts.append(f"finish_reason={transcript.finish_reason}")
-    return {"x-compat-truncated": ", ".join(parts)} if parts else {}
+    return fields | ({"x-compat-truncated": ", ".join(parts)} if parts else {})
 
 
 def note(request: Request, work: Work) -> None:

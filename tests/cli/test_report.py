@@ -57,8 +57,8 @@ def test_of_many_recordings_a_terminal_shows_the_sum(
         monkeypatch.setenv(name, value)
     report = Report(quiet=False, lines=False)
     report.expected = 21
-    for status in ("done", "exists", "done"):
-        report.finished(pieces[0], status)
+    for status, seconds in (("done", 30.0), ("exists", None), ("done", 30.0)):
+        report.finished(pieces[0], status, seconds=seconds)
     report.finished(pieces[1], "failed", "No such file")
     report.ending()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +110,25 @@ def test_a_failed_recording_does_not_stop_the_others(server: RunningServer, fold
     assert ("failed", "done") == (lines["bad.wav"]["status"], lines["one.wav"]["status"])
     assert lines["bad.wav"]["error"].startswith("400 invalid_audio: ")
     assert not (folder / "bad.txt").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("-f", "srt"), ("--live", "--fast")], ids=["text", "srt", "live"])
+def test_the_length_is_what_could_be_decoded(server: RunningServer, folder: Path, options: tuple[str, ...]) -> None:
+    whole = (folder / "one.wav").read_bytes()
+    with wave.open(str(folder / "one.wav")) as file:
+        seconds = file.getnframes() / file.getframerate()
+        placeholder = whole.replace(struct.pack("<I", file.getnframes() * 2), struct.pack("<I", 2_000_000_000))
+    (folder / "piped.wav").write_bytes(placeholder)
+    (folder / "cut.wav").write_bytes(whole[: len(whole) * 2 // 3])
+    (folder / "bad.wav").write_bytes(b"no sound at all")
+
+    done = call(server, folder, "transcribe", *("one.wav", "piped.wav", "cut.wav", "bad.wav"), "--json", *options)
+
+    lines = [line for line in map(json.loads, done.stdout.splitlines()) if "status" in line]
+    measured = {line["file"]: line["seconds"] for line in lines}
+    expected = {"one.wav": seconds, "piped.wav": seconds, "cut.wav": seconds * 2 / 3}
+    assert measured.pop("bad.wav") is None
+    assert pytest.approx(expected, abs=0.01) == measured
 
 
 def test_a_truncated_recording_is_reported(server: RunningServer, folder: Path) -> None:

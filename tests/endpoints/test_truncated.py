@@ -62,6 +62,7 @@ def test_every_format_reports_a_truncated_file(server: RunningServer, half: byte
     answer = post(server, half, response_format=form)
 
     assert (200, HEADER) == (answer.status_code, answer.headers["x-compat-truncated"])
+    assert "1.803" == answer.headers["x-compat-audio-seconds"]
     if form.endswith("json"):
         assert AUDIO == extension(answer)
         assert SPOKEN[:4] == answer.json()["text"].split()[:4]
@@ -93,6 +94,7 @@ def test_a_finished_job_reports_a_truncated_file(server: RunningServer, half: by
     answer = httpx2.get(f"{server.base_url}/audio/transcriptions/{job}")
 
     assert [HEADER] * 2 == [each.headers["x-compat-truncated"] for each in (accepted, answer)]
+    assert ["1.803"] * 2 == [each.headers["x-compat-audio-seconds"] for each in (accepted, answer)]
     assert AUDIO == extension(answer)
 
 
@@ -100,6 +102,7 @@ def test_a_complete_file_has_no_truncation_header(server: RunningServer, samples
     answer = post(server, samples["mp3"])
 
     assert "x-compat-truncated" not in answer.headers
+    assert "3.640" == answer.headers["x-compat-audio-seconds"]
     assert "audio" not in answer.json()["dashscope"]
 
 
