@@ -26,6 +26,7 @@ from compat.endpoints.access_log import AccessLogMiddleware
 from compat.endpoints.admission import Admission, AdmissionMiddleware
 from compat.endpoints.auth import Gate
 from compat.endpoints.client_secrets import ClientSecretEndpoints
+from compat.endpoints.errands import Errands
 from compat.endpoints.files import Files
 from compat.endpoints.health import Figures, Readiness, healthz
 from compat.endpoints.jobs import JobEndpoints
@@ -161,15 +162,15 @@ def create_app(
     uploads = Uploads(settings, gate, recogniser, spool, accounting)
     job_endpoints = JobEndpoints(settings, gate, jobs)
     transcriptions = Transcriptions(uploads, recogniser, job_endpoints)
-    translations = Translations(uploads, recogniser, jobs, Translator(settings, service))
+    translator = Translator(settings, service)
+    translations = Translations(uploads, recogniser, jobs, translator)
     models = Models(settings, gate, engine)
     stored = VocabularyEndpoints(gate, vocabularies)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
-    sessions = ClientSecretEndpoints(settings, gate, secret, engine)
     memory = state.shares("memory", settings.max_live_memory)
-    realtime = Realtime(
-        settings, gate, sockets, secret, metrics, vocabularies.check, accounting, engine=engine, memory=memory
-    )
+    errands = Errands(vocabularies.check, translator.once)
+    realtime = Realtime(settings, gate, sockets, secret, metrics, errands, accounting, engine=engine, memory=memory)
+    sessions = ClientSecretEndpoints(settings, gate, realtime, secret, engine)
     webrtc = _calls(settings, gate, realtime, calls)
     readiness = Readiness(admission, *accounts, engine_trouble=lambda: local.report.trouble if local else "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: admission.requests.used)
@@ -229,6 +230,9 @@ def create_app(
             Route("/v1/audio/translations", translations.create, methods=["POST"]),
             Route("/v1/realtime/client_secrets", sessions.client_secret, methods=["POST"]),
             Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
+            Route("/v1/realtime/translations/client_secrets", sessions.translation, methods=["POST"]),
+            WebSocketRoute("/v1/realtime/translations", realtime.translate),
+            Route("/v1/realtime/translations", not_found.no_socket, methods=["GET", "POST"]),
             *_realtime_routes(realtime, webrtc),
             Route("/v1/dashscope/usage", UsageEndpoint(gate, accounting).usage, methods=["GET"]),
             Route("/v1/dashscope/vocabularies", stored.every, methods=["GET"]),

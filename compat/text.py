@@ -13,6 +13,9 @@ import regex
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 """Letters and punctuation of scripts written without spaces between words. Korean is not among them."""
 
+_WORD = re.compile(rf"\s*(?:{_UNSPACED.pattern}|(?:(?!{_UNSPACED.pattern})\S)+)|\s+")
+"""A word with the space before it; in scripts without spaces, a letter."""
+
 _MARKS = ",.;:!?，。；：！？、"
 _LEADING = re.compile(rf"\s*(?:[，。；：！？、]|[,.;:!?](?![\w.]))[\s{re.escape(_MARKS)}]*")
 """Closing punctuation at the start of a text, but not that of `.5`, `:D` or `...`."""
@@ -46,6 +49,29 @@ def joined(texts: Iterable[str]) -> str:
         rest = begun(text) if whole.rstrip().endswith(tuple(_MARKS)) else text
         whole += space(whole, rest) + rest
     return whole
+
+
+def rest(said: str, text: str) -> str:
+    """Return what follows in `text` after a beginning that resembles `said` the most, word by word. If `text` begins
+    with `said`, that is what follows it."""
+    if text.startswith(said):
+        return text[len(said) :]
+    words, wanted = _WORD.findall(text), [word.strip() for word in _WORD.findall(said)]
+    costs = list(range(len(wanted) + 1))  # of turning the first words of `said` into those of `text`
+    best, cut = costs[-1], 0
+    for number, word in enumerate(words, 1):
+        costs = _edited(costs, word.strip(), wanted, number)
+        if costs[-1] <= best:
+            best, cut = costs[-1], number
+    return "".join(words[cut:])
+
+
+def _edited(before: list[int], word: str, wanted: list[str], number: int) -> list[int]:
+    """The next row of Levenshtein's table."""
+    row = [number]
+    for place, other in enumerate(wanted):
+        row.append(min(before[place] + (word != other), before[place + 1] + 1, row[place] + 1))
+    return row
 
 
 def closes_sentence(text: str) -> bool:

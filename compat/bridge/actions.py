@@ -1,14 +1,10 @@
-"""The actions that the bridge returns, and what collects them. The package's docstring says how to perform them."""
+"""The actions that the bridge returns. The package's docstring says how to perform them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
-
-from compat.errors import CompatError
-from compat.openai_api.realtime import server_events as ours
 
 
 class ToClient(msgspec.Struct, frozen=True):
@@ -55,6 +51,16 @@ class CheckVocabulary(msgspec.Struct, frozen=True):
     model: str
 
 
+class Translate(msgspec.Struct, frozen=True):
+    """Translate a sentence with this model in the background, and call `translated` with this `ticket`. `target`: a
+    language's code."""
+
+    ticket: str
+    text: str
+    target: str
+    model: str
+
+
 class Hangup(msgspec.Struct, frozen=True):
     """Close the client's connection, if it is still open, and end the session. For the client it is the last action."""
 
@@ -62,40 +68,6 @@ class Hangup(msgspec.Struct, frozen=True):
     reason: str
 
 
-Action: TypeAlias = ToClient | ToUpstream | OpenUpstream | CloseUpstream | Reading | Wake | CheckVocabulary | Hangup
-
-
-class Outbox:
-    """Collects the actions of one call. `ids("event")` returns a new identifier of that kind; `on_event` is called with
-    every event for the client."""
-
-    def __init__(
-        self, ids: Callable[[str], str], on_event: Callable[[ours.ServerEvent], object] = lambda _: None
-    ) -> None:
-        self.ids = ids
-        self._on_event = on_event
-        self._actions: list[Action] = []
-
-    def event_id(self) -> str:
-        return self.ids("event")
-
-    def to_client(self, event: ours.ServerEvent) -> None:
-        self._actions.append(ToClient(ours.encode(event)))
-        self._on_event(event)
-
-    def error(self, error: CompatError, event_id: str | None = None) -> None:
-        self.to_client(ours.Error(event_id=self.event_id(), error=ours.Fault.of(error, event_id)))
-
-    def to_service(self, frame: str | bytes) -> None:
-        self._actions.append(ToUpstream(frame))
-
-    def act(self, action: Action) -> None:
-        self._actions.append(action)
-
-    @property
-    def empty(self) -> bool:
-        return not self._actions
-
-    def take(self) -> list[Action]:
-        actions, self._actions = self._actions, []
-        return actions
+Action: TypeAlias = (
+    ToClient | ToUpstream | OpenUpstream | CloseUpstream | Reading | Wake | CheckVocabulary | Translate | Hangup
+)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from compat.bridge.actions import Outbox, Wake
+from compat.bridge.actions import Wake
+from compat.bridge.outbox import Outbox
 
 
 class Due(Protocol):

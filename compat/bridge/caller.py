@@ -14,32 +14,32 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import assert_never
 
-from compat.bridge.actions import Outbox
+from compat.bridge.face import ClientEvent
 from compat.bridge.intake import Intake, OpusPackets, Sound
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
 from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.manual import JoinedTurn, ManualTurn
+from compat.bridge.outbox import Outbox
 from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, outside, split
 from compat.bridge.settings import Configuration, Target
 from compat.bridge.switching import SettingsSwitch
 from compat.bridge.turns import TurnBinder
 from compat.dashscope_api.live.turns import Field
-from compat.errors import BadRequest, NotFound
+from compat.errors import BadRequest
 from compat.openai_api.realtime import client_events as theirs
-from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.translations import client_events as translating
 
 
 class CallerSide:
     """The state of the client's side.
 
     `over_bound` is set when the client exceeds the bound of unsent audio. No sound is taken beyond the tick `allowed`;
-    `spent` is set when more came. `_turn` is the current turn, if the client
-    ends it. `_behind` holds ended manual turns that are not reported yet, because detected turns come before them, each
-    with the barrier that it waits for. `_mark` is the end of the last commit or clear, in ticks on the client's clock.
-    `rest` is the unprocessed part of the last append.
+    `spent` is set when more came, and `leaving` when the client ends the session. `filled`: ticks of silence that it
+    did not send. `_turn` is the current turn, if the client ends it. `_behind` holds ended manual turns that are not
+    reported yet, because detected turns come before them, each with the barrier that it waits for. `_mark` is the end
+    of the last commit or clear, in ticks on the client's clock. `rest` is the unprocessed part of the last append.
     """
 
     def __init__(
@@ -67,10 +67,13 @@ class CallerSide:
         self.over_bound = False
         self.allowed: int | None = None
         self.spent = False
+        self.leaving = False
+        self.filled = 0
 
     @property
     def seconds(self) -> float:
-        return self._intake.position / TICKS
+        """Duration of the sound that the client has sent."""
+        return (self._intake.position - self.filled) / TICKS
 
     # --- configuration ----------------------------------------------------------------------------------------------
 
@@ -176,7 +179,7 @@ class CallerSide:
 
     # --- events -----------------------------------------------------------------------------------------------------
 
-    def serve(self, event: theirs.ClientEvent | Sound) -> None:
+    def serve(self, event: ClientEvent | Sound) -> None:
         """Handle an event. Raises the CompatError to send if that fails."""
         match event:
             case Sound():
@@ -189,21 +192,22 @@ class CallerSide:
                 self._clear()
             case theirs.SessionUpdate() | theirs.TranscriptionSessionUpdate():
                 self._update(event.session)
+            case translating.TranslationUpdate() | translating.TranslationClose():
+                self._translate(event)
             case theirs.Retrieve():
-                self._retrieve(event.item_id)
+                self._items.retrieve(event.item_id)
             case theirs.Delete():
-                self._delete(event.item_id)
-            case theirs.CancelResponse():  # clients know OpenAI's answer to this, and go on
-                raise BadRequest("Cancellation failed: no active response found", code="response_cancel_not_active")
-            case theirs.Truncate() | theirs.CreateItem() | theirs.CreateResponse() | theirs.ClearOutput():
-                raise BadRequest(
-                    "This server transcribes and never answers: there are no responses, and no items but the caller's "
-                    "own speech.",
-                    param="type",
-                    code="unsupported_event",
-                )
+                self._items.delete(event.item_id)
             case _:
-                assert_never(event)
+                raise theirs.unanswerable(event)
+
+    def _translate(self, event: translating.TranslationUpdate | translating.TranslationClose) -> None:
+        if isinstance(event, translating.TranslationClose):
+            self.leaving = True
+            return
+        self._outbox.face.update(event.session)
+        self._config.tell()
+        self._retarget()
 
     def _hear(self, sound: bytes) -> None:
         """Take audio of a call's track."""
@@ -236,13 +240,21 @@ class CallerSide:
             whole = memoryview(piece)
             piece, self.rest = whole[:size], whole[size:]
         for part in self._intake.parts(bytes(piece)):
-            fitting = part if self.allowed is None else self._intake.fitting(part, self.allowed)
+            until = None if self.allowed is None else self.allowed + self.filled
+            fitting = part if until is None else self._intake.fitting(part, until)
             tick = self._intake.heard
             data = self._intake.feed(fitting)
             self._put(tick, self._intake.heard - tick, data)
             if len(fitting) < len(part):
                 self.spent, self.rest = True, b""
                 break
+
+    def fill(self, seconds: float) -> None:
+        """Go on with silence."""
+        before, tick = self._intake.position, self._intake.heard
+        data = self._intake.feed(bytes(2 * round(seconds * self._intake.form.rate)))
+        self.filled += self._intake.position - before
+        self._put(tick, self._intake.heard - tick, data)
 
     def most(self, size: int) -> float:
         """Return an upper bound of the seconds in the next piece of an append of `size` bytes."""
@@ -379,18 +391,3 @@ class CallerSide:
                     return [entry]
 
         return rest
-
-    def _retrieve(self, item_id: str) -> None:
-        item = self._items.retrieve(item_id)
-        if item is None:
-            raise _unknown(item_id)
-        self._outbox.to_client(ours.ItemRetrieved(event_id=self._outbox.event_id(), item=item))
-
-    def _delete(self, item_id: str) -> None:
-        if not self._items.forget(item_id):
-            raise _unknown(item_id)
-        self._outbox.to_client(ours.ItemDeleted(event_id=self._outbox.event_id(), item_id=item_id))
-
-
-def _unknown(item_id: str) -> NotFound:
-    return NotFound(f"There is no item '{item_id}'.", param="item_id", code="item_not_found")

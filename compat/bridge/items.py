@@ -13,10 +13,11 @@ from itertools import takewhile
 import msgspec
 from msgspec import UNSET
 
-from compat.bridge.actions import Outbox
+from compat.bridge.face import SourceDelta, VoiceDelta
 from compat.bridge.limits import TICKS, TICKS_A_MS
-from compat.dashscope_api.live.turns import TurnUsage
-from compat.errors import CompatError
+from compat.bridge.outbox import Outbox
+from compat.dashscope_api.live.turns import SourceText, TurnUsage, Voice
+from compat.errors import CompatError, NotFound
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Dialect
 from compat.text import joined, settled
@@ -65,8 +66,9 @@ class ItemDeltas:
 
 class ItemPiece:
     """What the service recognises as one turn. `text` and `stash` are its last snapshot. `fed`: this session of the
-    service was sent some of its sound; `asked`: its commit too. `held`: its text may be an echo of the prompt, and is
-    not reported yet. `resolved`: it has its result."""
+    service was sent some of its sound; `asked`: its commit too. `voiced`: bytes of its voice that the client has;
+    `heard`: those that this session of the service has sent. `held`: its text may be an echo of the prompt, and is not
+    reported yet. `resolved`: it has its result."""
 
     def __init__(self, item: SpeechItem) -> None:
         self.item = item
@@ -78,6 +80,8 @@ class ItemPiece:
         self.resolved = False
         self.words: tuple[ours.WordView, ...] = ()
         self.usage: TurnUsage | None = None
+        self.voiced = 0
+        self.heard = 0
         item.pieces.append(self)
         if item.whole is not None:
             item.whole.pieces.append(self)
@@ -102,6 +106,13 @@ class ItemPiece:
         """The service gave these with the result."""
         self.words, self.usage = words, usage
 
+    def hear(self, pcm: bytes) -> bytes:
+        """More of its voice came. Return what the client does not have, as a session of the service begins again."""
+        fresh = pcm[max(0, self.voiced - self.heard) :]
+        self.heard += len(pcm)
+        self.voiced = max(self.voiced, self.heard)
+        return fresh
+
     def forget(self) -> None:
         """Ignore its result."""
         self.resolved = True
@@ -112,7 +123,7 @@ class ItemPiece:
 
     def lose(self) -> None:
         """The service's session is gone. The confirmed text stays until there is another."""
-        self.fed, self.asked, self.stash = False, False, ""
+        self.fed, self.asked, self.stash, self.heard = False, False, "", 0
 
 
 class SpeechItem:
@@ -120,6 +131,8 @@ class SpeechItem:
     reported it, which may lie past all sound that it was sent. `reach`: the end as the service reported it last, which
     differs from `end` if a replay of the turn ended at another place. `next`: where the next turn begins at the
     earliest. `closed`: it gets no more pieces.
+
+    `deltas` of its text, and of the `original` if that is a translation.
 
     `whole`: if this is a sentence of a joined turn, the item of that turn. The client knows that one only, and
     `committed` of a sentence means that the service has ended it.
@@ -135,6 +148,7 @@ class SpeechItem:
         self.next: int | None = None
         self.pieces: list[ItemPiece] = []
         self.deltas = ItemDeltas()
+        self.original = ItemDeltas()
         self.started = False
         self.stopped = False
         self.committed = False
@@ -308,6 +322,18 @@ class ItemEvents:
         if item.error is None:
             self._delta(item, item.deltas.grow(*item.preview(), item.final))
 
+    def accompany(self, piece: ItemPiece, report: SourceText | Voice) -> None:
+        """Report what is new in the source or the voice of a translation."""
+        said: SourceDelta | VoiceDelta
+        if isinstance(report, Voice):
+            said = VoiceDelta(piece.item.id, piece.hear(report.pcm))
+        else:
+            original = piece.item.original
+            delta = original.grow(report.text, report.stash)
+            said = SourceDelta(piece.item.id, delta + (original.end(report.text)[0] if report.final else ""))
+        if said.new:
+            self._outbox.to_client(said)
+
     def settle(self) -> None:
         """Report the result of every item that has one and whose predecessors have ended."""
         while self.open and self.open[0].settled:
@@ -324,13 +350,21 @@ class ItemEvents:
                 item.fail(error)
         self.settle()
 
-    def retrieve(self, item_id: str) -> ours.Item | None:
-        if item_id not in self._past:
-            return None
-        return ours.Item(id=item_id, content=(ours.Content(transcript=self._past[item_id]),))
+    def retrieve(self, item_id: str) -> None:
+        """Report an item once more. Raises NotFound."""
+        self._check(item_id)
+        item = ours.Item(id=item_id, content=(ours.Content(transcript=self._past[item_id]),))
+        self._outbox.to_client(ours.ItemRetrieved(event_id=self._outbox.event_id(), item=item))
 
-    def forget(self, item_id: str) -> bool:
-        return self._past.pop(item_id, self) is not self
+    def delete(self, item_id: str) -> None:
+        """Forget an item. Raises NotFound."""
+        self._check(item_id)
+        del self._past[item_id]
+        self._outbox.to_client(ours.ItemDeleted(event_id=self._outbox.event_id(), item_id=item_id))
+
+    def _check(self, item_id: str) -> None:
+        if item_id not in self._past:
+            raise NotFound(f"There is no item '{item_id}'.", param="item_id", code="item_not_found")
 
     def _completed(self, item: SpeechItem) -> None:
         transcript = item.transcript

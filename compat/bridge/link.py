@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from compat.bridge.actions import CloseUpstream, OpenUpstream, Outbox
+from compat.bridge.actions import CloseUpstream, OpenUpstream
 from compat.bridge.items import ItemPiece
 from compat.bridge.limits import TICKS, SessionLimits
+from compat.bridge.outbox import Outbox
 from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, after, needed, silent, without
 from compat.bridge.retries import Retries
 from compat.bridge.sending import Sender

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from compat.bridge.actions import Action, Hangup, Outbox, Reading
+from compat.bridge.actions import Action, Hangup, Reading
 from compat.bridge.alarm import Alarm
 from compat.bridge.caller import CallerSide
 from compat.bridge.echoes import EchoCheck
+from compat.bridge.face import Face
+from compat.bridge.filling import Filling
 from compat.bridge.intake import Sound
 from compat.bridge.items import ItemEvents
 from compat.bridge.lifespan import Lifespan
 from compat.bridge.limits import REASON, TICKS, SessionLimits
 from compat.bridge.link import Link
 from compat.bridge.manual import VadCommits
+from compat.bridge.outbox import Outbox
 from compat.bridge.passing import Passing
+from compat.bridge.refusals import Refusals
 from compat.bridge.replay import ReplayBuffer
 from compat.bridge.settings import Configuration, Target
 from compat.bridge.shutdown import Shutdown
@@ -35,6 +39,7 @@ from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.realtime.patch import Patch
+from compat.openai_api.realtime.reader import UnreadableEvent
 from compat.openai_api.realtime.session import AudioFormat
 
 
@@ -47,7 +52,8 @@ class Bridge:
     `on_event` is called with every event for the client. `engine`: the engine that answers in place of DashScope.
     `preferred`: DashScope's model for a client that names none. `presets` returns the options that an operator's alias
     sets. `fallback`: there is a second account. `advise` adds the setting to check to a refusal by the service of a
-    model. `track`: the format of a call's audio, which comes as `Sound` and not in events.
+    model. `track`: the format of a call's audio, which comes as `Sound` and not in events. `face`: the API that the
+    client speaks, by default `/v1/realtime`.
     """
 
     def __init__(
@@ -67,12 +73,13 @@ class Bridge:
         presets: Callable[[str], Mapping[str, tuple[str, ...]]] = lambda _: {},
         advise: Callable[[CompatError, str], CompatError] = lambda error, _: error,
         track: AudioFormat | None = None,
+        face: Face | None = None,
     ) -> None:
         self.over = False
         self._advise = advise
         self._limits = limits or SessionLimits()
         self._patches, self._replay = configured, ReplayBuffer()
-        self._outbox = Outbox(ids, on_event)
+        self._outbox = Outbox(ids, on_event, face)
         self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
         self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))
         self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred, presets, track)
@@ -92,11 +99,15 @@ class Bridge:
         )
         self._vad_commits = VadCommits(self._items, self._link, self._binder, self._replay, self._limits)
         self._passing = Passing(self._config, self._items, self._binder, self._link, self._caller, self._vad_commits)
+        self._refusals = Refusals(self._config, self._binder, self._link, self._caller)
         self._reading = True
         self._closing_at: float | None = None
         self._lifespan = Lifespan(self._link, self._binder, self._caller)
-        self._shutdown = Shutdown(self._items, self._binder, self._replay, self._caller, self._link, self._limits)
-        timed = self._link, self._lifespan, self._vad_commits, self._shutdown, self._switch
+        self._filling = Filling(self._link, self._replay, self._caller)
+        self._shutdown = Shutdown(
+            self._items, self._binder, self._replay, self._caller, self._link, self._limits, self._outbox.face
+        )
+        timed = self._link, self._lifespan, self._vad_commits, self._filling, self._shutdown, self._switch
         self._alarm = Alarm(self._outbox, timed, self._limits.glance)
 
     @property
@@ -151,17 +162,20 @@ class Bridge:
         event, event_id = None, None
         try:
             if isinstance(raw, bytes):
-                raise BadRequest("Binary frames are not supported: audio comes in input_audio_buffer.append.")
-            event = raw if isinstance(raw, Sound) else theirs.decode(raw)
+                raise BadRequest("Binary frames are not supported: audio comes in events, as base64.")
+            event = raw if isinstance(raw, Sound) else self._outbox.face.decode(raw)
             event_id = event.event_id
             self._caller.serve(event)
-        except theirs.UnreadableEvent as error:
+        except UnreadableEvent as error:
             self._outbox.error(error, error.event_id)
         except CompatError as error:
             self._outbox.error(error, event_id)
         self._switch.stamp(now)
         self._go_on(now)
-        return self._sounded(now) if isinstance(event, theirs.Append | Sound) else self._done(now)
+        if not isinstance(event, theirs.Append | Sound):
+            return self._done(now)
+        self._filling.sounded(now)
+        return self._sounded(now)
 
     @property
     def more(self) -> bool:
@@ -229,6 +243,11 @@ class Bridge:
             self._link.renew(self._config.takeable(Target(self._link.setup)).setup, now)
         return self._done(now)
 
+    def translated(self, ticket: str, text: str | CompatError, now: float) -> list[Action]:
+        """The result of `Translate`."""
+        self._outbox.act(*self._outbox.face.translated(ticket, text))
+        return self._done(now)
+
     def allow(self, seconds: float, reason: CompatError) -> None:
         """Take no more than `seconds` of the client's sound. If more comes, the session ends for `reason`, and what was
         said before is answered."""
@@ -254,6 +273,7 @@ class Bridge:
         else:
             self._vad_commits.tick(now)
             self._lifespan.tick(now)
+            self._filling.tick(now)
             self._go_on(now)
         return self._done(now)
 
@@ -262,9 +282,10 @@ class Bridge:
     def _handle(self, report: turns.Report, now: float) -> None:
         match report:
             case turns.Refused():
-                self._refused(report, now)
+                if not self._refusals.handle(report, now):
+                    self._give_up(report.error, now)
             case turns.SetupRefused():
-                self._without(report.field, now)
+                self._refusals.leave_out(report.field, now)
             case turns.Opened():
                 self._link.begun(now)
             case turns.Broken():
@@ -287,26 +308,6 @@ class Bridge:
             return
         if self._binder.handle(report, self._link.timeline):
             self._link.progressed()
-
-    def _refused(self, refused: turns.Refused, now: float) -> None:
-        """The service refused a message: leave out what it refused, where that is possible."""
-        about, setup = refused.about or "", self._link.setup
-        if refused.concerns("commit"):
-            piece = self._link.refused(about)
-            if piece is not None:
-                self._binder.silent(piece)
-        elif setup.context and refused.concerns("context"):
-            self._without("context", now)
-        elif setup.language and refused.concerns("language"):
-            self._without("language", now)
-        elif about.startswith("setup"):
-            self._give_up(refused.error, now)
-        elif self._link.state is LinkState.FINISHING and refused.concerns("finish"):
-            self._link.finished(now)
-
-    def _without(self, field: turns.Field, now: float) -> None:
-        self._caller.refuse(field)
-        self._link.restart(self._config.takeable(Target(self._link.setup)).setup, now)
 
     def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:
         """`closed`: the connection is still open and has to be closed."""
@@ -333,7 +334,7 @@ class Bridge:
             return
         self._closing_at = now + self._limits.closing
         if hangup is not None:
-            self._outbox.act(hangup)
+            self._outbox.act(*self._outbox.face.closing(), hangup)
         if self._link.open:
             self._link.finish(now)
         elif self._link.state is not LinkState.FINISHING:
@@ -390,7 +391,7 @@ class Bridge:
             return
         if self._shutdown.expired:
             self._outbox.error(self._shutdown.reason)
-        self._close(Hangup(1001, self._shutdown.reason.message.encode()[:REASON].decode(errors="ignore")), now)
+        self._close(self._shutdown.hangup, now)
 
     def _pace(self) -> None:
         reading = not self._caller.over_bound or self._replay.unsent < self._limits.unsent * TICKS

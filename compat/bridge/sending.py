@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from compat.bridge.actions import Outbox
 from compat.bridge.items import ItemPiece
 from compat.bridge.limits import TICKS, TICKS_A_MS, SessionLimits
+from compat.bridge.outbox import Outbox
 from compat.bridge.replay import AudioChunk
 from compat.bridge.timeline import Timeline
 from compat.bridge.turns import TurnBinder

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from compat.bridge.actions import CheckVocabulary, Outbox
+from compat.bridge.actions import CheckVocabulary
+from compat.bridge.outbox import Outbox
 from compat.catalogue import biasing, live
 from compat.catalogue.biasing import hot_words
 from compat.dashscope_api.live.turns import Detection, Field, Setup
@@ -193,7 +194,9 @@ class Configuration:
     @property
     def target(self) -> Target:
         listed = self.session.vocabulary_id or "".join(self._preset.get("vocabulary_id", ())[-1:])
-        return self.takeable(target(msgspec.structs.replace(self.session, vocabulary_id=listed)))
+        wanted = target(msgspec.structs.replace(self.session, vocabulary_id=listed))
+        setup = msgspec.structs.replace(wanted.setup, translation=self._outbox.face.translation)
+        return self.takeable(Target(setup, wanted.joins))
 
     @property
     def _preset(self) -> Mapping[str, tuple[str, ...]]:

@@ -1,21 +1,27 @@
-"""Why and how a session ends: the server stops, or the session has reached its maximum duration or its bound of sound.
+"""Why and how a session ends: the server stops, the client asks for it, or the session has reached its maximum duration
+or its bound of sound.
 
 `begin` starts a grace period. The session ends as soon as nothing is open; sound in which the service may still report
 speech counts as open until it must have heard it. At the end of the grace, open turns are ended as by a commit of the
 client, and no more of its events are handled. The service then has `SessionLimits.parting` seconds to answer, and what
-has no answer by then fails. At the bound of sound, open turns are ended at once, and the grace grows by
-the sound that is not sent to the service yet. `Bridge._leave` drives these steps.
+has no answer by then fails. At the bound of sound, or if the client ends the session, open turns are ended at once, and
+the grace grows by the sound that is not sent to the service yet. `Bridge._leave` drives these steps.
 """
 
 from __future__ import annotations
 
+from compat.bridge.actions import Hangup
 from compat.bridge.caller import CallerSide
+from compat.bridge.face import Face
 from compat.bridge.items import ItemEvents
-from compat.bridge.limits import TICKS, SessionLimits
+from compat.bridge.limits import REASON, TICKS, SessionLimits
 from compat.bridge.link import Link
 from compat.bridge.replay import ReplayBuffer
 from compat.bridge.turns import TurnBinder
-from compat.errors import BadRequest, CompatError, ServiceUnavailable
+from compat.errors import BadRequest, CompatError, ServiceTimedOut, ServiceUnavailable
+
+_ENDED = ServiceTimedOut("The speech service did not answer before the session ended.")
+"""The client ends the session: what this says is true of what has no answer then."""
 
 
 class Shutdown:
@@ -30,6 +36,7 @@ class Shutdown:
         caller: CallerSide,
         link: Link,
         limits: SessionLimits,
+        face: Face,
     ) -> None:
         self.until: float | None = None
         self.listening = True
@@ -42,6 +49,7 @@ class Shutdown:
         self._caller = caller
         self._link = link
         self._limits = limits
+        self._face = face
         self._ends_at: float | None = None
         self._heard_at = 0.0
 
@@ -54,8 +62,9 @@ class Shutdown:
         self._heard_at = max(self._link.heard_by, now) + self._replay.unsent / TICKS + self._limits.settling
 
     def look(self, now: float) -> None:
-        if self.until is None and self._caller.spent:
-            self.begin(self._limits.grace + self._replay.unsent / TICKS, now, self.bound)
+        if self.until is None and (self._caller.spent or self._caller.leaving):
+            reason = _ENDED if self._caller.leaving else self.bound
+            self.begin(self._limits.grace + self._replay.unsent / TICKS, now, reason)
             self._stop_listening(now)
         elif self.until is None and self._ends_at is not None and now >= self._ends_at:
             expired = "The session has reached its maximum duration: open a new one."
@@ -73,7 +82,13 @@ class Shutdown:
 
     @property
     def busy(self) -> bool:
-        return bool(self._items.open or self._binder.speaking or self._replay.future or self._caller.turn_open)
+        return bool(
+            self._face.busy
+            or self._items.open
+            or self._binder.speaking
+            or self._replay.future
+            or self._caller.turn_open
+        )
 
     def quiet(self, now: float) -> bool:
         """Whether nothing is open, and no speech can have begun that is not reported yet."""
@@ -90,6 +105,13 @@ class Shutdown:
         if unended:
             self._caller.end_session()
         return unended
+
+    @property
+    def hangup(self) -> Hangup:
+        """How to close the client's connection."""
+        if self.reason is _ENDED:
+            return Hangup(1000, "")
+        return Hangup(1001, self.reason.message.encode()[:REASON].decode(errors="ignore"))
 
     @property
     def expired(self) -> bool:

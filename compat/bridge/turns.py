@@ -131,6 +131,8 @@ class TurnBinder:
                 item.move_reach(timeline.ended(report.at_ms), timeline.ended(following))
             case turns.TurnCommitted():
                 self._commit(item, timeline.ended(None))
+            case turns.SourceText() | turns.Voice():
+                self._items.accompany(piece, report)
             case turns.Snapshot():
                 self._progress(piece, report)
             case turns.Final():

@@ -17,6 +17,7 @@ ALIASES = {
     "gpt-4o-mini-transcribe-2025-12-15": "qwen3-asr-flash",
     "gpt-4o-transcribe-diarize": "fun-asr",
     "gpt-realtime-whisper": "qwen3-asr-flash-realtime",
+    "gpt-realtime-translate": "qwen3.5-livetranslate-flash-realtime",
     "qwen3-asr": "qwen3-asr-flash",
     "Qwen/Qwen3-ASR-1.7B": "qwen3-asr-flash",
     "Qwen/Qwen3-ASR-0.6B": "qwen3-asr-flash",
@@ -35,6 +36,7 @@ FAMILIES: dict[Family, dict[str, str]] = {
 _SIZE = r"(distil-)?(tiny|base|small|medium|large|turbo)(-v\d(\.\d)?)?(-turbo)?([.-]en)?"
 _PATTERNS = (
     (re.compile(r"gpt-(realtime-whisper|live-transcribe)-[\d-]+"), "qwen3-asr-flash-realtime"),
+    (re.compile(r"gpt-realtime-translate-[\d-]+"), "qwen3.5-livetranslate-flash-realtime"),
     (re.compile(r"gpt-(4o-)?transcribe-diarize-[\d-]+"), "fun-asr"),
     (re.compile(r"gpt-(4o-(mini-)?)?transcribe-[\d-]+"), "qwen3-asr-flash"),
     # whisper-large-v3-turbo, faster-whisper-small, distil-whisper-large-v3-en, kb-whisper-large, whisper.cpp

@@ -1,8 +1,9 @@
 """Models for live speech: the protocol, audio, languages, context and parameters of each.
 
 `realtime` is DashScope's protocol with OpenAI's event names, `run-task` the one with a task for each stretch of speech.
-`gummy` was retired on 2026-10-10. (Model Studio: client events of the realtime and the fun-asr-realtime APIs, 2026-05
-and 2026-08; page of qwen-audio-3.1-asr-flash-message, 2026-10; SDK pages of Paraformer.)
+`livetranslate` that of the models in compat.catalogue.translators. `gummy` was retired on 2026-10-10. (Model Studio:
+client events of the realtime and the fun-asr-realtime APIs, 2026-05 and 2026-08; page of
+qwen-audio-3.1-asr-flash-message, 2026-10; SDK pages of Paraformer.)
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class LiveModel(msgspec.Struct, frozen=True, kw_only=True):
 
     pattern: str
     known: tuple[str, ...]
-    protocol: Literal["realtime", "run-task"] = "run-task"
+    protocol: Literal["realtime", "run-task", "livetranslate"] = "run-task"
     regions: frozenset[str] = _EAST
     rate: int | None = 16_000
     languages: frozenset[str] = _THIRTY
@@ -137,6 +138,12 @@ MODELS: Final = (  # the first match wins
         rate=8000,
         languages=frozenset({"zh"}),
         parameters=_PARAFORMER,
+    ),
+    LiveModel(
+        pattern=rf"qwen3(\.\d+)?-livetranslate-flash-realtime{_DATED}",
+        known=tuple(f"qwen{version}-livetranslate-flash-realtime" for version in ("3.8", "3.5", "3")),
+        protocol="livetranslate",
+        languages=frozenset(),
     ),
 )
 

@@ -16,6 +16,7 @@ import msgspec
 
 from compat import languages
 from compat.catalogue import live as live_models
+from compat.catalogue import translators
 from compat.catalogue.aliases import ALIASES, native
 from compat.config.parsers import Family
 from compat.errors import BadRequest, ModelNotFound
@@ -268,11 +269,39 @@ def live(name: str, *, region: str, aliases: Mapping[str, str], preferred: str =
     does not take live speech or is not offered in the region.
     """
     model, row = resolve(live_name(name, aliases, preferred), aliases)
-    if live_models.find(model) is None:
+    found = live_models.find(model)
+    if found is None or found.protocol == "livetranslate":
         raise BadRequest(
-            f"{model} does not support realtime transcription; use gpt-live-transcribe or {preferred}.", param="model"
+            f"{model} does not support realtime transcription; use gpt-live-transcribe or {preferred}."
+            + (" Live translation is at /v1/realtime/translations." if found else ""),
+            param="model",
         )
+    _check_region(model, row, region)
+    return model
+
+
+def translator(name: str, *, region: str, aliases: Mapping[str, str], preferred: str) -> str:
+    """Return the DashScope id of the model for live translation: one of LiveTranslate, or of Qwen-MT for sentences.
+
+    `preferred` is the name that OpenAI's name stands for. Raises ModelNotFound for an unknown name, and BadRequest for
+    a model that does not translate live speech, or not in the region.
+    """
+    named = (alias_target(name, aliases) or name).partition("?")[0].rpartition("/")[2].lower()
+    if named.startswith(translators.OPENAI):
+        named = (alias_target(preferred, aliases) or preferred).lower()
+    if re.fullmatch(translators.OF_SENTENCES, named):
+        return named
+    model, row = resolve(named, aliases)
+    if translators.find(model) is None:
+        raise BadRequest(
+            f"{model} does not translate live speech; use {translators.OPENAI} or {translators.DEFAULT}.",
+            param="model",
+        )
+    _check_region(model, row, region)
+    return model
+
+
+def _check_region(model: str, row: Model, region: str) -> None:
     if region in REGIONS and region not in row.regions:
         offered = " or ".join(each.capitalize() for each in REGIONS if each in row.regions)
         raise BadRequest(f"{model} is not offered in the region {region}: use {offered}.", param="model")
-    return model

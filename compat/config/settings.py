@@ -80,6 +80,15 @@ class Settings(Accounts):
         "Model for speaker diarization: `fun-asr`, `qwen-audio-3.1-asr-flash-filetrans`, …; by default the family's.",
     )
     translation_model: str = setting("qwen-mt-flash", parsers.name, "Model that translates.")
+    live_translation_model: str = setting(
+        "qwen3.5-livetranslate-flash-realtime",
+        parsers.name,
+        "DashScope's model for live translation where clients use OpenAI's name; a model of Qwen-MT, such as "
+        "`qwen-mt-flash`, translates the sentences of live recognition, as text.",
+    )
+    translate_audio: bool = setting(
+        True, parsers.switch, "Whether live translations have a voice, where the language has one."
+    )
     long_road: parsers.LongRoad = setting(
         "auto",
         parsers.long_road,

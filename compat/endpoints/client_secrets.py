@@ -1,4 +1,5 @@
-"""POST /v1/realtime/client_secrets and /v1/realtime/transcription_sessions: short-lived keys for browsers and apps."""
+"""POST /v1/realtime/client_secrets, /v1/realtime/transcription_sessions and /v1/realtime/translations/client_secrets:
+short-lived keys for browsers and apps."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
 from compat.endpoints.bodies import whole
-from compat.endpoints.realtime import live_model, preferred_model
+from compat.endpoints.live_models import live_model, preferred_model
+from compat.endpoints.realtime import Realtime
 from compat.errors import CompatError, Forbidden
 from compat.openai_api import secrets
 from compat.openai_api.realtime.opening import Dialect, Opening
@@ -23,13 +25,15 @@ from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import Session, apply
 from compat.openai_api.realtime.views import view
 from compat.openai_api.shapes import decoded
+from compat.openai_api.translations.session import view as translation_view
 
 LARGEST = 256 << 10  # bytes of a request body
 
 
 class ClientSecretEndpoints:
-    def __init__(self, settings: Settings, gate: Gate, secret: bytes, engine: str = "") -> None:
+    def __init__(self, settings: Settings, gate: Gate, realtime: Realtime, secret: bytes, engine: str = "") -> None:
         self._settings = settings
+        self._realtime = realtime
         self._gate = gate
         self._secret = secret
         self._engine = engine
@@ -53,6 +57,22 @@ class ClientSecretEndpoints:
             param = (error.param or "").removeprefix("session").removeprefix(".") or None
             raise type(error)(error.message, param=param, code=error.code) from error
         return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
+
+    async def translation(self, request: Request) -> Response:
+        """Return {"value", "expires_at", "session"} for a session that translates. Raise CompatError."""
+        principal = self._principal(request)
+        asked = decoded(body := await whole(request, LARGEST, "session"), secrets.TranslationSecretRequest)
+        patch = asked.session.with_unread(decoded(body, dict[str, Any])["session"])
+        expires_at, nonce = int(time.time()) + asked.seconds, os.urandom(12)
+        try:
+            session = self._realtime.translation(patch.model, patch)
+        except CompatError as error:
+            raise type(error)(
+                error.message, param="session.model" if error.param == "model" else error.param, code=error.code
+            ) from error
+        shown = translation_view(session, f"sess_{nonce.hex()}", expires_at)
+        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=principal.name)
+        return JSONResponse({"value": value, "expires_at": expires_at, "session": msgspec.to_builtins(shown)})
 
     def _principal(self, request: Request) -> Principal:
         """Return the caller. Raise CompatError."""

@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from contextvars import copy_context
-from typing import Any, TypeAlias, assert_never
+from typing import Any, assert_never
 
 import msgspec
 
@@ -27,13 +27,15 @@ from compat.bridge.actions import (
     Reading,
     ToClient,
     ToUpstream,
+    Translate,
     Wake,
 )
 from compat.bridge.intake import Sound
 from compat.config.principal import Principal
+from compat.endpoints.errands import Errands
 from compat.endpoints.live_queues import Outgoing, Upstream, switch
 from compat.endpoints.transport import ClientTransport, Disconnected
-from compat.errors import BadRequest, CompatError
+from compat.errors import CompatError
 from compat.spending.allowance import Allowance
 from compat.upstream.fallback import LiveFallback
 from compat.upstream.shares import Holding, Shares
@@ -44,8 +46,6 @@ PING = 2.0  # seconds
 SOUND = 1 << 20  # bytes of sound that each session may hold; more is counted in steps of this size
 AHEAD = 5.0  # seconds of a call's sound that are allowed in advance, because its track cannot be made to wait
 CROWDED = "Too much sound is waiting to be recognised: send it more slowly, or open fewer sessions."
-VocabularyCheck: TypeAlias = Callable[[str, str, Principal], Awaitable[object]]
-"""Raises BadRequest if a stored vocabulary, by its id, does not fit DashScope's model."""
 UNREAD = Hangup(1008, "The client does not read its events.")
 
 
@@ -73,7 +73,7 @@ class LiveSession:
         caller: ClientTransport,
         service: Sockets | LiveFallback,
         principal: Principal,
-        check_vocabulary: VocabularyCheck,
+        errands: Errands,
         bounds: Bounds | None = None,
         memory: Shares | None = None,
         allowance: Allowance | None = None,
@@ -84,7 +84,7 @@ class LiveSession:
         self._bridge = bridge
         self._caller = caller
         self._service = service
-        self._check_vocabulary = check_vocabulary
+        self._errands = errands
         self._principal = principal
         self._allowance = allowance
         self._bounds = bounds or Bounds()
@@ -107,10 +107,10 @@ class LiveSession:
         self._context = copy_context()
         try:
             async with asyncio.TaskGroup() as self._group:
-                self._ending = [
+                self._ending = {
                     self._group.create_task(self._read_client()),
                     self._group.create_task(self._wake()),
-                ]
+                }
                 self._group.create_task(self._write_client())
                 if not resample.loaded():
                     self._group.create_task(asyncio.to_thread(resample.load))
@@ -206,8 +206,10 @@ class LiveSession:
                 self._reading = on
             case Wake(at):
                 self._set_alarm(at)
-            case CheckVocabulary(vocabulary_id, model):
-                self._ending.append(self._start(self._check(vocabulary_id, model)))
+            case CheckVocabulary() | Translate():
+                task = self._start(self._run(action))
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
             case Hangup():
                 self._tell()
                 self._outgoing.put(action)
@@ -226,16 +228,12 @@ class LiveSession:
         """Begin a task of the session in its context, as `take` is called outside of it."""
         return self._group.create_task(work, context=self._context)
 
-    async def _check(self, vocabulary_id: str, model: str) -> None:
-        """Look up a stored vocabulary. If that fails, the session goes on with it."""
-        try:
-            await self._check_vocabulary(vocabulary_id, model, self._principal)
-        except BadRequest as exc:
-            error = BadRequest(exc.message, param="session.dashscope.vocabulary_id", code=exc.code)
-            self._do(self._bridge.vocabulary_refused(vocabulary_id, error, self._now))
-        except CompatError as exc:
-            fields = {"reason": exc.code}
-            log.warning("a vocabulary could not be looked up", extra={"fields": fields})
+    async def _run(self, errand: CheckVocabulary | Translate) -> None:
+        if isinstance(errand, Translate):
+            text = await self._errands.translate(errand, self._principal)
+            self._do(self._bridge.translated(errand.ticket, text, self._now))
+        elif (error := await self._errands.check(errand, self._principal)) is not None:
+            self._do(self._bridge.vocabulary_refused(errand.vocabulary_id, error, self._now))
 
     def _forget(self) -> None:
         upstream, self._upstream = self._upstream, None

@@ -19,7 +19,7 @@ ABSENT = {  # prefixes of paths below /v1, and the feature behind each
     "/audio/voice_consents": "voices",
     "/realtime/calls": "calls by WebRTC without COMPAT_WEBRTC_PORT or with several workers",
     "/realtime/sessions": "voice conversations",
-    "/realtime/translations": "live translation",
+    "/realtime/translations/calls": "live translation by WebRTC",
     "/chat/completions": "chat",
     "/completions": "text completion",
     "/responses": "model responses",
@@ -54,7 +54,7 @@ def absent(path: str) -> str | None:
 
 _THERE = (
     r"/(?:audio/(?:transcriptions|translations)|dashscope/(?:vocabularies|usage)|models"
-    r"|realtime(?:/client_secrets|/transcription_sessions)?)"
+    r"|realtime(?:/client_secrets|/transcription_sessions|/translations(?:/client_secrets)?)?)"
 )
 THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|dashscope/|models|realtime)[^/]+)?)/*")
 # Misspellings, and paths of other servers: /inference (whisper.cpp), /asr (whisper-asr-webservice)

@@ -1,4 +1,5 @@
-"""GET /v1/realtime: authentication and origin checks before the upgrade, then one live session with one log entry."""
+"""GET /v1/realtime and /v1/realtime/translations: authentication and origin checks before the upgrade, then one live
+session with one log entry."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,23 +19,28 @@ from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat.bridge import Bridge
+from compat.bridge.interpreter import Interpreter
 from compat.bridge.limits import SessionLimits
-from compat.catalogue import models
-from compat.catalogue.presets import presets
+from compat.catalogue import translators
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.endpoints import origins
 from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Gate
-from compat.endpoints.live_session import Bounds, LiveSession, VocabularyCheck
+from compat.endpoints.errands import Errands
+from compat.endpoints.live_models import live_model, live_presets, live_translator, preferred_model
+from compat.endpoints.live_session import Bounds, LiveSession
+from compat.endpoints.live_usage import BilledTokens, SessionUsage
 from compat.endpoints.transport import ClientTransport, Disconnected
-from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, NotAuthenticated, ServiceUnavailable
+from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, Forbidden, NotAuthenticated, ServiceUnavailable
 from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api import secrets
-from compat.openai_api.realtime.opening import Opening, opening
+from compat.openai_api.realtime.opening import Opening, opening, translating
 from compat.openai_api.realtime.patch import Patch
-from compat.openai_api.realtime.server_events import Completed, ServerEvent, TokenUsage
+from compat.openai_api.realtime.server_events import ServerEvent
 from compat.openai_api.realtime.session import AudioFormat, Session, apply
+from compat.openai_api.translations.session import TranslationPatch, TranslationSession
+from compat.openai_api.translations.session import apply as apply_translation
 from compat.spending.accounting import Accounting
 from compat.spending.allowance import Allowance
 from compat.upstream.advice import advised
@@ -49,52 +55,14 @@ WATCH = 2.0  # seconds between two checks for removed keys
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """An accepted handshake. `configured` is the session configuration: of a client secret, and of a call's form.
-    `allowance` is the sound that the client may send if its key has a bound."""
+    `translation` is that of a session that translates. `allowance` is the sound that the client may send if its key has
+    a bound."""
 
     opening: Opening
     principal: Principal
     configured: tuple[Patch, ...] = ()
+    translation: TranslationSession | None = None
     allowance: Allowance | None = None
-
-
-class BilledTokens:
-    """Adds up the tokens of input and output of a session. `tokens` is None if the model is not billed by the token."""
-
-    def __init__(self) -> None:
-        self.tokens: tuple[int, int] | None = None
-        self._counted = 0, 0
-
-    def sent(self, event: ServerEvent) -> None:
-        if isinstance(event, Completed) and isinstance(event.usage, TokenUsage):
-            inputs, outputs = self.tokens or (0, 0)
-            self.tokens = inputs + event.usage.input_tokens, outputs + event.usage.output_tokens
-
-    def new(self) -> tuple[int, int] | None:
-        """Return the tokens since the last call."""
-        if self.tokens is None:
-            return None
-        (inputs, outputs), (before, after) = self.tokens, self._counted
-        self._counted = self.tokens
-        return inputs - before, outputs - after
-
-
-class SessionUsage:
-    """Counts the sound of a session while it runs: each day has its own, and a killed process loses little."""
-
-    def __init__(self, metrics: Metrics, principal: Principal, bridge: Bridge, billed: BilledTokens) -> None:
-        self._metrics = metrics
-        self._principal = principal
-        self._bridge = bridge
-        self._billed = billed
-        self._seconds = 0.0
-
-    def report(self, *, last: bool = False) -> None:
-        """Count what came since the last call. The tokens may follow later; at the `last` call they are all known."""
-        seconds, tokens = self._bridge.seconds, self._billed.new()
-        requests = 1 if seconds and not self._seconds else 0
-        tokens = tokens if tokens or last else (0, 0)
-        self._metrics.audio(self._principal, self._bridge.model, seconds - self._seconds, tokens, requests=requests)
-        self._seconds = seconds
 
 
 class Realtime:
@@ -105,7 +73,7 @@ class Realtime:
         service: Sockets | LiveFallback,
         secret: bytes,
         metrics: Metrics,
-        check_vocabulary: VocabularyCheck,
+        errands: Errands,
         accounting: Accounting,
         bounds: Bounds | None = None,
         engine: str = "",
@@ -115,7 +83,7 @@ class Realtime:
         self._gate = gate
         self._metrics = metrics
         self._service = service
-        self._check_vocabulary = check_vocabulary
+        self._errands = errands
         self._secret = secret
         self._accounting = accounting
         self._bounds = bounds
@@ -129,10 +97,17 @@ class Realtime:
 
     async def live(self, socket: WebSocket) -> None:
         """Serve a handshake: refuse it with an HTTP error, or accept it and run the session until it ends."""
+        await self._serve(socket, self._admit)
+
+    async def translate(self, socket: WebSocket) -> None:
+        """The same for a session that translates."""
+        await self._serve(socket, self._admit_translation)
+
+    async def _serve(self, socket: WebSocket, admit: Callable[[WebSocket], Awaitable[Admitted]]) -> None:
         request_id = request_id_of(socket.headers)
         headers = {"x-request-id": request_id}
         try:
-            admitted = await self._admit(socket)
+            admitted = await admit(socket)
         except CompatError as error:
             socket.state.entry.error = error.code
             log.info("refused", extra={"fields": {"request_id": request_id, "error": error.code}})
@@ -171,11 +146,7 @@ class Realtime:
 
     async def _admit(self, socket: WebSocket) -> Admitted:
         """Check origin, credentials and bounds. Raise CompatError."""
-        if self._leaving:
-            raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
-        # Browsers open WebSockets across origins without a CORS preflight.
-        if (origin := socket.headers.get("origin")) is not None:
-            origins.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
+        self._check(socket)
         if socket.query_params.get("call_id"):
             raise BadRequest("Calls by WebRTC are off: set COMPAT_WEBRTC_PORT.", param="call_id")
         opened = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
@@ -183,16 +154,52 @@ class Realtime:
         await self._gate.admit(socket, admitted.principal)
         return await self.allowed(admitted)
 
+    async def _admit_translation(self, socket: WebSocket) -> Admitted:
+        self._check(socket)
+        opened = translating(socket.query_params, socket.headers, socket.scope["subprotocols"])
+        principal, carried = self._caller(opened, socket)
+        patch = carried.translation if carried else None
+        if carried and patch is None:
+            raise Forbidden("This client secret is for /v1/realtime: request one for translations.")
+        session = self.translation(opened.model, patch)
+        await self._gate.admit(socket, principal)
+        return await self.allowed(Admitted(opening=opened, principal=principal, translation=session))
+
+    def _check(self, socket: WebSocket) -> None:
+        if self._leaving:
+            raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
+        # Browsers open WebSockets across origins without a CORS preflight.
+        if (origin := socket.headers.get("origin")) is not None:
+            origins.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
+
+    def translation(self, model: str | None, patch: TranslationPatch | None) -> TranslationSession:
+        """Return the settings with which a session that translates begins. Raise CompatError."""
+        named = model or (patch.model if patch else None)
+        if named is None:
+            raise BadRequest("Name the model: ?model=gpt-realtime-translate.", param="model")
+        session = TranslationSession(
+            model=named,
+            native=live_translator(named, self._settings),
+            may_speak=self._settings.translate_audio,
+            engine=self._engine,
+        )
+        return apply_translation(session, msgspec.structs.replace(patch, model=None)) if patch else session
+
     def identify(self, opened: Opening, connection: HTTPConnection) -> Admitted:
         """Return the caller with its client secret's configuration. Raise CompatError."""
-        key = opened.credential or ""
-        if self._gate.is_secret(key):
-            issued = secrets.read(key, secret=self._secret, now=time.time())
-            principal, configured = self._gate.issuer(issued.issuer, connection), [issued.session]
-        else:
-            principal, configured = self._gate.known(key, "realtime", connection), []
+        principal, carried = self._caller(opened, connection)
+        if carried and carried.translation:
+            raise Forbidden("This client secret is for /v1/realtime/translations.")
         preferred_model(self._settings, principal)  # the key file may name a model that takes no live speech
-        return Admitted(opening=opened, principal=principal, configured=tuple(configured))
+        return Admitted(opening=opened, principal=principal, configured=(carried.session,) if carried else ())
+
+    def _caller(self, opened: Opening, connection: HTTPConnection) -> tuple[Principal, secrets.Carried | None]:
+        """Return the caller, and what its client secret carries. Raise CompatError."""
+        key = opened.credential or ""
+        if not self._gate.is_secret(key):
+            return self._gate.known(key, "realtime", connection), None
+        carried = secrets.read(key, secret=self._secret, now=time.time())
+        return self._gate.issuer(carried.issuer, connection), carried
 
     async def allowed(self, admitted: Admitted) -> Admitted:
         """Open the allowance of a key with a bound; to be closed after the session. Raise QuotaExceeded."""
@@ -226,9 +233,9 @@ class Realtime:
         billed = BilledTokens()
         bridge = self._bridge(admitted, billed, track)
         principal = admitted.principal
-        service, check = self._service, self._check_vocabulary
+        service, errands = self._service, self._errands
         allowance = admitted.allowance
-        session = LiveSession(bridge, caller, service, principal, check, self._bounds, self._memory, allowance)
+        session = LiveSession(bridge, caller, service, principal, errands, self._bounds, self._memory, allowance)
         usage = SessionUsage(self._metrics, principal, bridge, billed)
         self._usage.add(usage)
         self._live[session] = asyncio.current_task()
@@ -254,7 +261,7 @@ class Realtime:
                 "client": client,
                 "caller": principal.name,
                 "model": bridge.model,
-                "dialect": admitted.opening.dialect,
+                "dialect": "translation" if admitted.translation else admitted.opening.dialect,
                 "audio_seconds": round(bridge.seconds, 3),
                 "seconds": round(time.perf_counter() - started, 1),
                 "items": bridge.completions,
@@ -274,45 +281,34 @@ class Realtime:
             latency.sent(event)
             billed.sent(event)
 
+        ids, expires_at = _identifiers(), int(time.time() + self._settings.max_session)
+        preferred = preferred_model(self._settings, admitted.principal)
+        translation, face = admitted.translation, None
+        if translation is not None:
+            face = Interpreter(translation, ids, expires_at)
+            preferred = translation.native if translators.find(translation.native) else preferred
         return Bridge(
-            admitted.opening,
+            admitted.opening if translation is None else Opening(),
             resolve=lambda name: live_model(name, self._settings, admitted.principal),
-            ids=_identifiers(),
-            expires_at=int(time.time() + self._settings.max_session),
+            ids=ids,
+            expires_at=expires_at,
             limits=SessionLimits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
             spread=random.random(),  # noqa: S311 - jitter, not a secret
             on_event=sent,
             engine=self._engine,
-            preferred=preferred_model(self._settings, admitted.principal),
+            preferred=preferred,
             fallback=isinstance(self._service, LiveFallback),
             advise=self._advise,
             presets=lambda name: live_presets(name, self._settings, admitted.principal),
             track=track,
+            face=face,
         )
 
     def _advise(self, error: CompatError, model: str) -> CompatError:
         """Name the client's field and the setting to check in a refusal of the service."""
         told = advised(error, model, self._settings.live_root)
         return told if told.param != "model" else type(told)(told.message, param=MODEL, code=told.code)
-
-
-def live_model(name: str, settings: Settings, principal: Principal) -> str:
-    """Return the DashScope id of the live model for a client's name. Raises CompatError."""
-    preferred, region = principal.live_model or settings.live_model, settings.short_region
-    return models.live(name, region=region, aliases=settings.aliases, preferred=preferred)
-
-
-def live_presets(name: str, settings: Settings, principal: Principal) -> Mapping[str, tuple[str, ...]]:
-    """Return the options that the operator's aliases set for a client's name, or for a client that names no model."""
-    preferred, aliases = principal.live_model or settings.live_model, settings.aliases
-    chosen = models.live_name(name or preferred, aliases, preferred)
-    return {**presets(chosen, aliases), **presets(name, aliases)}
-
-
-def preferred_model(settings: Settings, principal: Principal) -> str:
-    """Return the DashScope id of the live model for a client that names none. Raises CompatError."""
-    return live_model(principal.live_model or settings.live_model, settings, principal)
 
 
 def _identifiers() -> Callable[[str], str]:

@@ -32,6 +32,8 @@ PATHS = (
     "/v1/audio/translations",
     "/v1/realtime/client_secrets",
     "/v1/realtime/transcription_sessions",
+    "/v1/realtime/translations/client_secrets",
+    "/v1/realtime/translations",
     "/v1/realtime",
     "/v1/models",
     "/v1/dashscope/usage",

@@ -23,6 +23,7 @@ import msgspec
 from compat.errors import BadRequest, NotAuthenticated
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.unread import unread
+from compat.openai_api.translations.session import TranslationPatch
 
 PREFIX: Final = "ek_"
 DEFAULT_SECONDS: Final = 600
@@ -54,6 +55,17 @@ class ClientSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.expires_after.seconds if self.expires_after else DEFAULT_SECONDS
 
 
+class TranslationSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of POST /v1/realtime/translations/client_secrets."""
+
+    expires_after: ExpiresAfter | None = None
+    session: TranslationPatch
+
+    @property
+    def seconds(self) -> int:
+        return self.expires_after.seconds if self.expires_after else DEFAULT_SECONDS
+
+
 class TranscriptionSessionRequest(Patch, frozen=True, kw_only=True):
     """The body of POST /v1/realtime/transcription_sessions: the session and the lifetime of its client secret."""
 
@@ -69,20 +81,28 @@ class TranscriptionSessionRequest(Patch, frozen=True, kw_only=True):
 
 
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The payload of a key. `issuer` is the client that requested the key; sessions opened with it count as its own."""
+    """The payload of a key. `issuer` is the client that requested the key; sessions opened with it count as its own.
+    With `translation`, it opens sessions of /v1/realtime/translations, and no others."""
 
     expires_at: int = msgspec.field(name="e")
     nonce: bytes = msgspec.field(name="n")
     session: Patch = msgspec.field(name="s")
     issuer: str = msgspec.field(name="i", default="anyone")
+    translation: TranslationPatch | None = msgspec.field(name="t", default=None)
 
 
-def issue(session: Patch, *, secret: bytes, expires_at: int, nonce: bytes, issuer: str = "anyone") -> str:
+def issue(
+    session: Patch | TranslationPatch, *, secret: bytes, expires_at: int, nonce: bytes, issuer: str = "anyone"
+) -> str:
     """Return a key that opens sessions configured by `session` until `expires_at` (seconds since the epoch).
 
     Raises BadRequest if the configuration is too long for a header.
     """
-    json = msgspec.json.encode(Carried(expires_at, nonce, session, issuer))
+    if isinstance(session, TranslationPatch):
+        carried = Carried(expires_at, nonce, Patch(), issuer, session)
+    else:
+        carried = Carried(expires_at, nonce, session, issuer)
+    json = msgspec.json.encode(carried)
     body = b"\1" + zlib.compress(json, 9) if len(json) >= _COMPRESS_FROM else b"\0" + json
     key = PREFIX + base64.urlsafe_b64encode(_mac(secret, body) + body).rstrip(b"=").decode()
     if len(key) > LONGEST:

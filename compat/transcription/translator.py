@@ -52,8 +52,8 @@ class Translator:
             transcript, text=joined(segment.text for segment in segments), segments=tuple(segments)
         )
 
-    async def once(self, text: str, target: str, principal: Principal) -> str:
-        call = translation.call(text, model=self._model, target=languages.name(target).title())
+    async def once(self, text: str, target: str, principal: Principal, model: str = "") -> str:
+        call = translation.call(text, model=model or self._model, target=languages.name(target).title())
         try:
             return translation.text(await self._service.send(call, principal))
         except BadRequest as exc:

@@ -17,6 +17,7 @@ from compat.bridge.actions import (
     Reading,
     ToClient,
     ToUpstream,
+    Translate,
     Wake,
 )
 from compat.bridge.limits import SessionLimits
@@ -154,7 +155,7 @@ class Simulation:
                     self.alarm = at if self.alarm is None else min(at, self.alarm)
                 case Hangup():
                     self.hangup = action
-                case CheckVocabulary():
+                case CheckVocabulary() | Translate():
                     pass
         if sent and self.service is not None:
             self._do(self.bridge.upstream_drained(self.now))

@@ -23,6 +23,7 @@ from compat.bridge.actions import (
     Reading,
     ToClient,
     ToUpstream,
+    Translate,
     Wake,
 )
 from compat.bridge.limits import SessionLimits
@@ -117,6 +118,8 @@ class Stage:
                 return [f"read {'on' if on else 'off'}"]
             case Hangup(code, _):
                 return [f"hang up {code}"]
+            case Translate(ticket, text, target):
+                return [f"translate {ticket} into {target}: {text}"]
             case CheckVocabulary(vocabulary_id, model):
                 return [f"check {vocabulary_id} for {model}"]
             case Wake(at):

@@ -22,6 +22,7 @@ from compat.bridge.actions import (
     Reading,
     ToClient,
     ToUpstream,
+    Translate,
     Wake,
 )
 from compat.errors import BadRequest, ServiceTimedOut, ServiceUnavailable
@@ -270,7 +271,7 @@ class Stand:
                     self.hangups.append(action)
                 case Wake(at):
                     assert at > after
-                case Reading() | CheckVocabulary():
+                case Reading() | CheckVocabulary() | Translate():
                     pass
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from compat.catalogue import live, models
+from compat.catalogue import live, models, translators
 from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Media
 
@@ -113,11 +114,42 @@ def test_a_name_resolves_to_its_realtime_model(name: str, model: str) -> None:
 
 @pytest.mark.parametrize("row", live.MODELS, ids=lambda row: row.pattern)
 def test_every_live_model_resolves_to_itself(row: live.LiveModel) -> None:
+    find = models.translator if row.protocol == "livetranslate" else models.live
     for name in row.known:
-        assert name == models.live(
-            f"dashscope/{name.upper()}", region="beijing", aliases={}, preferred="fun-asr-realtime"
-        )
+        assert name == find(f"dashscope/{name.upper()}", region="beijing", aliases={}, preferred="fun-asr-realtime")
         assert models.resolve(name, {})[1].surface is None
+
+
+TRANSLATORS = [
+    ("gpt-realtime-translate", "qwen3.8-livetranslate-flash-realtime"),
+    ("GPT-realtime-translate-2026-05-01", "qwen3.8-livetranslate-flash-realtime"),
+    ("openai/gpt-realtime-translate", "qwen3.8-livetranslate-flash-realtime"),
+    ("qwen3-livetranslate-flash-realtime-2025-09-22", "qwen3-livetranslate-flash-realtime-2025-09-22"),
+    ("qwen-mt-plus", "qwen-mt-plus"),
+    ("interpreter", "qwen3.5-livetranslate-flash-realtime"),
+]
+
+
+@pytest.mark.parametrize(("name", "model"), TRANSLATORS)
+def test_a_name_resolves_to_its_model_for_live_translation(name: str, model: str) -> None:
+    aliases = {"interpreter": "qwen3.5-livetranslate-flash-realtime"}
+    preferred = "qwen3.8-livetranslate-flash-realtime"
+    assert model == models.translator(name, region="singapore", aliases=aliases, preferred=preferred)
+
+
+@pytest.mark.parametrize(
+    ("find", "name", "message"),
+    [
+        (models.translator, "whisper-1", "does not translate live speech; use gpt-realtime-translate"),
+        (models.translator, "qwen3-asr-flash-realtime", "does not translate live speech"),
+        (models.translator, "qwen3.5-livetranslate-flash-realtime", "not offered in the region us"),
+        (models.live, "gpt-realtime-translate", "Live translation is at /v1/realtime/translations"),
+    ],
+)
+def test_a_model_that_does_something_else_is_refused(find: Any, name: str, message: str) -> None:  # noqa: ANN401
+    with pytest.raises(BadRequest, match=message) as refused:
+        find(name, region="us", aliases={}, preferred=translators.DEFAULT)
+    assert refused.value.param == "model"
 
 
 def test_the_preferred_live_model_answers_for_openai_names_only() -> None:

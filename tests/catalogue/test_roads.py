@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from compat.catalogue import models, roads
+from compat.catalogue import models, roads, translators
 from compat.config.parsers import LongRoad
 from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Ask, Media, ResponseFormat, Surface
@@ -227,6 +227,9 @@ def test_a_region_lists_the_models_it_offers(region: str) -> None:
     for name in models.names({"mine": "fun-asr"}):
         with contextlib.suppress(BadRequest):
             models.live(name, region=region, aliases={"mine": "fun-asr"})
+            offered |= {name}
+        with contextlib.suppress(BadRequest):
+            models.translator(name, region=region, aliases={"mine": "fun-asr"}, preferred=translators.DEFAULT)
             offered |= {name}
         with contextlib.suppress(BadRequest):
             ask = Ask(model=name)

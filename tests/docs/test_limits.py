@@ -23,7 +23,7 @@ from compat.endpoints.live_session import Bounds
 from compat.jobs import janitor, transitions
 from compat.observability import logs
 from compat.openai_api import context, fields, secrets
-from compat.openai_api.realtime import client_events
+from compat.openai_api.realtime import reader
 from compat.server import connections, http, memory, run, websocket
 from compat.transcription import recogniser, spool
 from compat.upstream import http as upstream
@@ -75,7 +75,7 @@ CODE = {
     "characters if it is not ASCII",
     "a client secret": f"{secrets.LONGEST} characters",
     "a line of a WebSocket's handshake": f"{MAX_LINE_LENGTH} bytes",
-    "a live event other than an append": f"{client_events.LONGEST:,} characters",
+    "a live event other than an append": f"{reader.LONGEST:,} characters",
     "a frame of live speech": f"{run.LARGEST_FRAME >> 20} MiB",
     f"the time for a live message of more than {memory.FREE >> 10} KiB": f"{websocket.WebSocketProtocol.whole:g} s",
     f"audio without a transcript beyond {live_session.SOUND >> 20} MiB (32 KB a second) of each session, and live "

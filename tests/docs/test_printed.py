@@ -105,8 +105,8 @@ def folder(tmp_path: Path) -> Path:
         (path := tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         # each with other bytes, so that no two share a job
         make(path.suffix[1:], encode(lay(WORDS), rate=44_100) + bytes(2_000 * number), 44_100, 1, path)
-    (tmp_path / "raw").write_bytes(encode(lay(WORDS), rate=24_000))
-    for name, gives in (("ffmpeg", "speech.wav"), ("arecord", "raw")):
+    (tmp_path / "speech.pcm").write_bytes(encode(lay(WORDS), rate=24_000))
+    for name, gives in (("ffmpeg", "speech.wav"), ("arecord", "speech.pcm")):
         (script := tmp_path / "bin" / name).parent.mkdir(exist_ok=True)
         script.write_text(f"#!/bin/sh\nexec cat {gives}\n")
         script.chmod(script.stat().st_mode | stat.S_IXUSR)

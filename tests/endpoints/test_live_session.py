@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from compat.bridge import Bridge
 from compat.config.keys import KeyEntry
 from compat.config.principal import Party, Principal
+from compat.endpoints.errands import Errands
 from compat.endpoints.live_session import SOUND, Bounds, LiveSession
 from compat.endpoints.transport import Disconnected
 from compat.jobs.opening import open_store
@@ -98,7 +99,9 @@ async def running(
             on_event=on_event,
         )
         client = Client()
-        session = LiveSession(bridge, client, service, Principal(key="k"), _fits, bounds, memory, allowance)
+        session = LiveSession(
+            bridge, client, service, Principal(key="k"), Errands(_fits, _translated), bounds, memory, allowance
+        )
         task = asyncio.create_task(session.run())
         await settled()
         yield session, client, task
@@ -109,6 +112,10 @@ async def running(
 
 async def _fits(*_: object) -> None:
     """Accept any stored vocabulary."""
+
+
+async def _translated(text: str, *_: object) -> str:
+    return text
 
 
 async def settled() -> None:

@@ -20,6 +20,7 @@ from websockets.protocol import State
 
 from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
+from compat.endpoints.errands import Errands
 from compat.endpoints.live_session import Bounds
 from compat.endpoints.realtime import Realtime
 from compat.jobs.opening import open_store
@@ -130,8 +131,9 @@ def bounded(bounds: Bounds) -> Iterator[str]:
         yield address
 
 
-async def _fits(*_: object) -> None:
-    """Accept any stored vocabulary."""
+async def _unused(*_: object) -> str:
+    """Accept any stored vocabulary, and translate nothing."""
+    return ""
 
 
 @contextlib.contextmanager
@@ -140,7 +142,9 @@ def realtime(root: str, bounds: Bounds, memory: Shares | None = None) -> Iterato
     service = Sockets(settings.live_root, connect_timeout=60)
     metrics = Metrics(region="custom", prices={})
     accounting = Accounting(open_store(None).ledger())
-    route = Realtime(settings, Gate(settings), service, b"s", metrics, _fits, accounting, bounds, memory=memory)
+    route = Realtime(
+        settings, Gate(settings), service, b"s", metrics, Errands(_unused, _unused), accounting, bounds, memory=memory
+    )
     app = Starlette(routes=[WebSocketRoute("/v1/realtime", route.live)])
     app.state.retire, app.state.leave = route.leave, route.leave
     with serve(app) as address:

@@ -10,15 +10,15 @@ pages, and the official package (dashscope 2.0.2).
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 import pybase64
 from msgspec import UNSET, UnsetType
 
 from compat.dashscope_api import faults
+from compat.dashscope_api.live import realtime_faults as wire
 from compat.dashscope_api.live import turns
-from compat.errors import BadRequest, CompatError, ServiceFailed
 
 
 class _Corpus(msgspec.Struct, frozen=True):
@@ -104,17 +104,9 @@ class _Completed(_ServerEvent, frozen=True, tag="conversation.item.input_audio_t
     emotion: str | None = None
 
 
-class _Fault(msgspec.Struct, frozen=True, kw_only=True):
-    type: str | None = None
-    code: str | int | None = None
-    message: str | None = None
-    param: str | None = None
-    event_id: str | None = None
-
-
 class _Failed(_ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.failed"):
     item_id: str
-    error: _Fault = _Fault()
+    error: wire.WireFault = wire.WireFault()
 
 
 class _Finished(_ServerEvent, frozen=True, tag="session.finished"):
@@ -122,7 +114,7 @@ class _Finished(_ServerEvent, frozen=True, tag="session.finished"):
 
 
 class _Error(_ServerEvent, frozen=True, tag="error"):
-    error: _Fault = _Fault()
+    error: wire.WireFault = wire.WireFault()
 
 
 _Known: TypeAlias = (
@@ -140,13 +132,8 @@ _Known: TypeAlias = (
 )
 
 
-class _Head(msgspec.Struct, frozen=True):
-    type: str
-
-
 _TAGS = {str(shape.__struct_config__.tag) for shape in _ServerEvent.__subclasses__()}
 _decoder = msgspec.json.Decoder(_Known)
-_head = msgspec.json.Decoder(_Head)
 _encoder = msgspec.json.Encoder()
 _OTHER, _FINISHED = turns.OtherEvent(), turns.Finished()
 
@@ -191,7 +178,7 @@ class RealtimeSession:
         try:
             return (_report(_decoder.decode(raw)),)
         except faults.UNREADABLE:
-            return (_unknown(raw),)
+            return (wire.unknown(raw, _TAGS),)
 
 
 def _detection(setting: turns.Detection | None) -> _TurnDetection | None:
@@ -219,9 +206,9 @@ def _report(event: _Known) -> turns.Report:
                 turn=event.item_id, text=event.transcript or "", language=event.language, emotion=event.emotion
             )
         case _Started():
-            return turns.Started(event.item_id, _whole(event.audio_start_ms))
+            return turns.Started(event.item_id, wire.whole(event.audio_start_ms))
         case _Stopped():
-            return turns.Stopped(event.item_id, _whole(event.audio_end_ms))
+            return turns.Stopped(event.item_id, wire.whole(event.audio_end_ms))
         case _Committed():
             return turns.TurnCommitted(event.item_id)
         case _Failed():
@@ -229,39 +216,12 @@ def _report(event: _Known) -> turns.Report:
         case _Finished():
             return _FINISHED
         case _Error():
-            return _error(event.error)
+            return wire.report(event.error)
         case _Created() | _Updated() | _ItemCreated():
             return _OTHER
-
-
-def _whole(ms: float | None) -> int | None:
-    """Round milliseconds. The documentation shows integers but does not rule out fractions."""
-    return None if ms is None else round(ms)
 
 
 def _failed(event: _Failed) -> turns.Report:
     if faults.no_speech(event.error.code):
         return turns.Final(turn=event.item_id, text="")
     return turns.TurnFailed(event.item_id, faults.task_fault(event.error.code, event.error.message, None))
-
-
-def _error(fault: _Fault) -> turns.Report:
-    error = faults.task_fault(fault.code, fault.message, None)
-    if fault.type == "invalid_request_error":
-        return turns.Refused(error=_refusal(error, fault), about=fault.event_id)
-    return turns.Broken(error)
-
-
-def _refusal(error: CompatError, fault: _Fault) -> CompatError:
-    kind = type(error) if error.status < 500 else BadRequest
-    return kind(error.message, param=fault.param, code=str(fault.code) if fault.code else None)
-
-
-def _unknown(raw: str | bytes) -> turns.Report:
-    try:
-        kind: Any = _head.decode(raw).type
-    except faults.UNREADABLE:
-        kind = None
-    if kind is not None and kind not in _TAGS:
-        return _OTHER
-    return turns.Broken(ServiceFailed("DashScope's realtime session sent an invalid event."))

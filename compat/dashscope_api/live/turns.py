@@ -23,11 +23,25 @@ class Detection(msgspec.Struct, frozen=True):
     semantic: bool = False
 
 
+class Translation(msgspec.Struct, frozen=True, kw_only=True):
+    """Live translation into the language `target`, DashScope's code. `voice`: the translation is spoken too, by this
+    voice; None: text only. `transcript`: whether the text of the source is needed. `source`: its language, if it is
+    known. `phrases` maps phrases of the source
+    to their translations."""
+
+    target: str = "en"
+    voice: str | None = None
+    transcript: bool = False
+    source: str | None = None
+    phrases: dict[str, str] = {}
+
+
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """One session's configuration, which cannot change once audio was sent. Without `detection`, commits end turns.
 
-    `vocabulary` maps hot words to weights; `vocabulary_id` names a stored list. `tuning`: whether to send parameters
-    that the client did not ask for. `options` are more parameters of the service.
+    With `translation`, the text of a turn is its translation. `vocabulary` maps hot words to weights; `vocabulary_id`
+    names a stored list. `tuning`: whether to send parameters that the client did not ask for. `options` are more
+    parameters of the service.
     """
 
     model: str
@@ -40,6 +54,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_id: str = ""
     tuning: bool = True
     options: dict[str, Any] = {}
+    translation: Translation | None = None
 
 
 class TurnWord(msgspec.Struct, frozen=True):
@@ -100,6 +115,23 @@ class Final(msgspec.Struct, frozen=True, kw_only=True):
     emotion: str | None = None
     words: tuple[TurnWord, ...] = ()
     usage: TurnUsage | None = None
+
+
+class SourceText(msgspec.Struct, frozen=True, kw_only=True):
+    """The text of a translated turn in its own language, so far. It replaces the one before: `text` is settled, `stash`
+    may still change. `final`: it is complete."""
+
+    turn: str
+    text: str
+    stash: str = ""
+    final: bool = False
+
+
+class Voice(msgspec.Struct, frozen=True):
+    """The next piece of a turn's spoken translation: mono 16-bit PCM at 24 kHz."""
+
+    turn: str
+    pcm: bytes
 
 
 class TurnFailed(msgspec.Struct, frozen=True):
@@ -171,14 +203,15 @@ class OtherEvent(msgspec.Struct, frozen=True):
     """A sign of life that says nothing about a turn."""
 
 
-TurnReport: TypeAlias = Started | Stopped | TurnCommitted | Snapshot | Final | TurnFailed
+TurnReport: TypeAlias = Started | Stopped | TurnCommitted | Snapshot | Final | SourceText | Voice | TurnFailed
 Report: TypeAlias = TurnReport | Opened | Finished | Refused | SetupRefused | Broken | OtherEvent
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What a protocol asks of the one who sends.
 
-    `frame_bytes`: the audio in one message.
+    `frame_bytes`: the audio in one message. `fill`: seconds of silence to send when the client stops sending sound, so
+    that the service hears the end of what was said.
     `acknowledged`: a session begins with its first audio, which may be sent after `Opened`. `idle`: seconds without
     audio after which to finish a session. `longest`: seconds of audio, and `tokens`: input tokens, after which to
     finish it between two turns.
@@ -186,6 +219,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     frame_bytes: int
     acknowledged: bool = False
+    fill: float = 0.0
     idle: float | None = None
     longest: float | None = None
     tokens: int | None = None

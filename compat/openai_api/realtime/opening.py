@@ -51,11 +51,25 @@ def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Seq
     if query.get("intent", "") not in _INTENTS:
         raise BadRequest("intent should be 'transcription': no other kind of session is offered.", param="intent")
     if "translate" in query.get("model", ""):
-        raise BadRequest("Live translation is not offered: name a model that transcribes.", param="model")
+        raise BadRequest(
+            "Live translation is at /v1/realtime/translations; here, name a model that transcribes.", param="model"
+        )
     beta = "realtime=v1" in headers.get("openai-beta", "").replace(" ", "").split(",") or _BETA in protocols
     return Opening(
         dialect="beta" if beta else "ga",
         transcription=query.get("intent") == "transcription",
+        model=query.get("deployment", "").strip() or query.get("model", "").strip() or None,
+        credential=credentials.shown([headers.get("authorization", "")], _other_key(query, headers, protocols)) or None,
+        subprotocol="realtime" if "realtime" in protocols else None,
+    )
+
+
+def translating(query: Mapping[str, str], headers: Mapping[str, str], protocols: Sequence[str]) -> Opening:
+    """The same for a session of /v1/realtime/translations, which has no `intent` and needs a `model`, unless a client
+    secret names it."""
+    if query.get("intent"):
+        raise BadRequest("A translation session takes no intent.", param="intent")
+    return Opening(
         model=query.get("deployment", "").strip() or query.get("model", "").strip() or None,
         credential=credentials.shown([headers.get("authorization", "")], _other_key(query, headers, protocols)) or None,
         subprotocol="realtime" if "realtime" in protocols else None,

@@ -11,7 +11,7 @@ MOST: Final = 64
 """Maximum number of names kept, and of characters of each. A client can send as many as fit into a frame."""
 _OURS = {
     *("id", "object", "expires_at", "client_secret"),
-    *(f"dashscope.{name}" for name in ("model", "threshold", "silence_duration_ms", "ignored", "engine")),
+    *(f"dashscope.{name}" for name in ("model", "language", "threshold", "silence_duration_ms", "ignored", "engine")),
 }
 """Fields of the session object, repeated by clients that send the whole object back."""
 _TEXT = ["text"]

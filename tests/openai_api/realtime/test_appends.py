@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from compat.openai_api.realtime.client_events import Append, Base64, ClientEvent, UnreadableEvent, decode
+from compat.openai_api.realtime.client_events import Append, ClientEvent, decode
+from compat.openai_api.realtime.reader import Base64, UnreadableEvent
 
 APPEND = '"input_audio_buffer.append"'
 SOUND = base64.b64encode(bytes(range(250))).decode()

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from compat.openai_api.realtime import client_events as theirs
-from compat.openai_api.realtime.client_events import UnreadableEvent, decode
+from compat.openai_api.realtime.client_events import decode
 from compat.openai_api.realtime.patch import Patch, Transcription
+from compat.openai_api.realtime.reader import LONGEST, Base64, UnreadableEvent
 
 
 @pytest.mark.parametrize(
@@ -18,9 +19,9 @@ from compat.openai_api.realtime.patch import Patch, Transcription
         ({"type": "input_audio_buffer.clear", "unknown": {"a": 1}}, theirs.Clear()),
         (
             {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\1").decode()},
-            theirs.Append(audio=theirs.Base64(b"\0\1")),
+            theirs.Append(audio=Base64(b"\0\1")),
         ),
-        ({"type": "input_audio_buffer.append", "audio": ""}, theirs.Append(audio=theirs.Base64())),
+        ({"type": "input_audio_buffer.append", "audio": ""}, theirs.Append(audio=Base64())),
         ({"type": "session.update", "session": {}}, theirs.SessionUpdate(session=Patch())),
         (
             {"type": "transcription_session.update", "session": {"input_audio_format": "pcm16"}},
@@ -116,7 +117,7 @@ def test_an_unpaired_surrogate_becomes_a_replacement_character() -> None:
     assert "cut \ufffd" == event.session.input_audio_transcription.prompt
 
 
-LONG = "x" * theirs.LONGEST
+LONG = "x" * LONGEST
 TOO_LONG = [
     {"type": "session.update", "session": {"prompt": LONG}},
     {"type": "input_audio_buffer.clear", "event_id": LONG},
@@ -132,8 +133,8 @@ def test_only_appends_may_be_long(event: object) -> None:
 
     assert refused.value.code in ("event_too_long", "invalid_json")
     assert len(refused.value.message) < 200
-    assert theirs.Append(audio=theirs.Base64(bytes(theirs.LONGEST))) == decode(
-        json.dumps({"audio": base64.b64encode(bytes(theirs.LONGEST)).decode(), "type": "input_audio_buffer.append"})
+    assert theirs.Append(audio=Base64(bytes(LONGEST))) == decode(
+        json.dumps({"audio": base64.b64encode(bytes(LONGEST)).decode(), "type": "input_audio_buffer.append"})
     )
 
 

@@ -1,0 +1,84 @@
+"""How a session speaks with its client: the events of one of OpenAI's two live APIs.
+
+The parts of the bridge speak of items and their text; a `Face` decodes the client's events for them and says theirs to
+the client.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from compat.bridge.actions import Action, ToClient
+from compat.dashscope_api.live.turns import Translation
+from compat.errors import CompatError
+from compat.openai_api.realtime import client_events as theirs
+from compat.openai_api.realtime import server_events as ours
+from compat.openai_api.translations import client_events as translating
+from compat.openai_api.translations.session import TranslationPatch
+
+
+class SourceDelta(msgspec.Struct, frozen=True):
+    """New text of a translated item in its own language."""
+
+    item_id: str
+    new: str
+
+
+class VoiceDelta(msgspec.Struct, frozen=True):
+    """New sound of an item's spoken translation: mono 16-bit PCM at 24 kHz."""
+
+    item_id: str
+    new: bytes
+
+
+ClientEvent: TypeAlias = theirs.ClientEvent | translating.ClientEvent
+Said: TypeAlias = ours.ServerEvent | SourceDelta | VoiceDelta
+
+
+class Face(Protocol):
+    @property
+    def translation(self) -> Translation | None:
+        """The settings of a session that translates."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that was said is not with the client yet."""
+
+    def decode(self, raw: str | bytes) -> ClientEvent:
+        """Decode one text frame of the client. Raises UnreadableEvent."""
+
+    def update(self, patch: TranslationPatch) -> None:
+        """Change the settings of a session that translates. Raises CompatError; nothing is changed then."""
+
+    def said(self, event: Said) -> list[Action]:
+        """Return what to do about an event of the bridge's."""
+
+    def translated(self, ticket: str, text: str | CompatError) -> list[Action]:
+        """Return what to do about the result of `Translate`."""
+
+    def closing(self) -> list[Action]:
+        """Return what to do before the client is disconnected."""
+
+
+class RealtimeFace:
+    """`/v1/realtime`: the events of the bridge are its own."""
+
+    translation = None
+    busy = False
+
+    def decode(self, raw: str | bytes) -> ClientEvent:
+        return theirs.decode(raw)
+
+    def update(self, patch: TranslationPatch) -> None:
+        """There is no such event."""
+
+    def said(self, event: Said) -> list[Action]:
+        return [] if isinstance(event, SourceDelta | VoiceDelta) else [ToClient(ours.encode(event))]
+
+    def translated(self, ticket: str, text: str | CompatError) -> list[Action]:  # noqa: ARG002 - it asks for none
+        return []
+
+    def closing(self) -> list[Action]:
+        return []

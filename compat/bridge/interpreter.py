@@ -1,0 +1,169 @@
+"""`/v1/realtime/translations`: says the turns of a session that translates as one stream of text and one of sound.
+
+The client knows no items and appends what comes, so items follow each other in the order in which they began: what
+belongs to a later one waits. Nothing is taken back. If the final text of an item contradicts what was said of it, only
+the part after that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pybase64
+
+from compat.bridge.actions import Action, ToClient, Translate
+from compat.bridge.face import ClientEvent, Said, SourceDelta, VoiceDelta
+from compat.bridge.ordering import Sequencer
+from compat.bridge.sentences import Sentences
+from compat.catalogue import translators
+from compat.dashscope_api.live.turns import Translation
+from compat.errors import CompatError
+from compat.openai_api.realtime import server_events as theirs
+from compat.openai_api.translations import client_events
+from compat.openai_api.translations import server_events as ours
+from compat.openai_api.translations.session import TranslationPatch, TranslationSession, apply, view
+from compat.text import rest, space
+
+
+class Interpreter:
+    """A `Face`. With a model of LiveTranslate, the text of an item is its translation. Otherwise it is a transcript,
+    and each of its sentences is translated by itself. `ids("event")` returns a new identifier of that kind;
+    `expires_at` is in seconds since the epoch."""
+
+    def __init__(self, session: TranslationSession, ids: Callable[[str], str], expires_at: int) -> None:
+        self.session = session
+        self.corrections = 0
+        self._ids = ids
+        self._id = ids("sess")
+        self._expires_at = expires_at
+        self._source = Sequencer[str]()
+        self._target = Sequencer[str | bytes]()
+        self._said: dict[str, str] = {}
+        self._heard_text, self._spoken_text = _Spacing(), _Spacing()
+        self._sentences = None if translators.find(session.native) else Sentences(ids)
+
+    @property
+    def translation(self) -> Translation | None:
+        if self._sentences is not None:
+            return None
+        session = self.session
+        return Translation(
+            target=session.target,
+            voice=session.speaks,
+            transcript=session.transcription is not None,
+            source=session.source,
+            phrases=session.phrases,
+        )
+
+    @property
+    def busy(self) -> bool:
+        return self._sentences is not None and self._target.busy
+
+    def decode(self, raw: str | bytes) -> ClientEvent:
+        return client_events.decode(raw)
+
+    def update(self, patch: TranslationPatch) -> None:
+        self.session = apply(self.session, patch)
+
+    def said(self, event: Said) -> list[Action]:
+        match event:
+            case theirs.SessionCreated() | theirs.SessionUpdated() | theirs.Error():
+                return [self._to_client(self._shown(event))]
+            case theirs.SpeechStarted(item_id=item) | theirs.Committed(item_id=item):
+                self._source.begin(item)
+                if self._sentences is None:
+                    self._target.begin(item)
+                return []
+            case SourceDelta(item_id=item, new=text):
+                return list(self._heard(self._source.add(item, text)))
+            case VoiceDelta(item_id=item, new=pcm):
+                return list(self._spoken(self._target.add(item, pcm)))
+            case theirs.Delta(item_id=item, delta=text):
+                self._said[item] = self._said.get(item, "") + text
+                return self._text(item, text)
+            case theirs.Completed(item_id=item, transcript=text):
+                return [*self._text(item, self._remainder(item, text)), *self._end(item)]
+            case theirs.Failed(item_id=item, error=fault):
+                error = theirs.Error(event_id=self._ids("event"), error=fault)
+                return [self._to_client(error), *self._end(item)]
+            case _:
+                return []
+
+    def translated(self, ticket: str, text: str | CompatError) -> list[Action]:
+        actions: list[Action] = []
+        if isinstance(text, CompatError):
+            error = theirs.Error(event_id=self._ids("event"), error=theirs.Fault.of(text))
+            actions.append(self._to_client(error))
+        else:
+            actions += self._spoken(self._target.add(ticket, text))
+        return actions + list(self._spoken(self._target.end(ticket)))
+
+    def closing(self) -> list[Action]:
+        return [self._to_client(ours.TranslationClosed(event_id=self._ids("event")))]
+
+    def _shown(self, event: theirs.SessionCreated | theirs.SessionUpdated | theirs.Error) -> ours.ServerEvent:
+        if isinstance(event, theirs.Error):
+            return event
+        shape = ours.TranslationCreated if isinstance(event, theirs.SessionCreated) else ours.TranslationUpdated
+        shown = view(self.session, self._id, self._expires_at)
+        return shape(event_id=self._ids("event"), session=shown)
+
+    def _remainder(self, item: str, text: str) -> str:
+        said = self._said.pop(item, "")
+        if text == said:
+            return ""
+        if not text.startswith(said):
+            self.corrections += 1
+        return rest(said, text)
+
+    def _text(self, item: str, text: str) -> list[Action]:
+        """More of the text of an item: of its translation, or of what is to be translated."""
+        if not text:
+            return []
+        if self._sentences is None:
+            return list(self._spoken(self._target.add(item, text)))
+        return list(self._heard(self._source.add(item, text)))
+
+    def _end(self, item: str) -> list[Action]:
+        actions = list(self._heard(self._source.end(item)))
+        if self._sentences is None:
+            actions += self._spoken(self._target.end(item))
+        return actions
+
+    def _heard(self, pieces: list[tuple[str, str | None]]) -> Iterator[Action]:
+        """Pieces of the source in order, None at the end of an item."""
+        for item, text in pieces:
+            if text and self.session.transcription is not None:
+                delta = self._heard_text.join(item, text)
+                yield self._to_client(ours.InputTranscriptDelta(event_id=self._ids("event"), delta=delta))
+            if self._sentences is not None:
+                for ticket, sentence in self._sentences.add(text):
+                    self._target.begin(ticket)
+                    yield Translate(ticket, sentence, self.session.target, self.session.native)
+
+    def _spoken(self, pieces: list[tuple[str, str | bytes | None]]) -> Iterator[Action]:
+        """Pieces of the translation in order."""
+        for item, piece in pieces:
+            if isinstance(piece, str):
+                delta = self._spoken_text.join(item, piece)
+                yield self._to_client(ours.OutputTranscriptDelta(event_id=self._ids("event"), delta=delta))
+            elif piece is not None:
+                coded = pybase64.b64encode_as_string(piece)
+                yield self._to_client(ours.OutputAudioDelta(event_id=self._ids("event"), delta=coded))
+
+    @staticmethod
+    def _to_client(event: ours.ServerEvent) -> ToClient:
+        return ToClient(ours.encode(event))
+
+
+class _Spacing:
+    """Puts a space between the texts of two items, if their script has spaces."""
+
+    def __init__(self) -> None:
+        self._item = ""
+        self._last = ""
+
+    def join(self, item: str, text: str) -> str:
+        separator = "" if item == self._item else space(self._last, text)
+        self._item, self._last = item, text
+        return separator + text

@@ -1,0 +1,290 @@
+"""`Dialect` for LiveTranslate on `/api-ws/v1/realtime?model=…`: speech in, its translation as text and voice out.
+
+Audio is 16-bit mono PCM at 16 kHz. Versions 3 and 3.5 take flat settings and report snapshots of text, with `stash`;
+version 3.8 takes nested settings and reports deltas. A turn begins as in the realtime protocol; its translation comes
+in one or more responses, while the speaker still speaks, and ends with `response.done`. `session.finish` has everything
+answered.
+
+Here a turn is an item of the source with the responses to it, and its text is the translation. A response belongs to
+the item that it names, else to the first one that has no response. If the service reports no items, each response is a
+turn of its own.
+
+Sources: guide to LiveTranslate, its model pages and event pages (2026-05, 2026-11), and the official package (dashscope
+2.0.2, `dashscope.v2.resources.audio.realtime`). Whether `previous_item_id` is always given, and whether the text of the
+source comes before or after the translation, is not documented.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+import pybase64
+from msgspec import UNSET
+
+from compat.catalogue import translators
+from compat.dashscope_api import faults
+from compat.dashscope_api.live import realtime_faults, turns
+from compat.dashscope_api.live import translate_messages as wire
+from compat.text import joined
+
+_SOURCE_MODEL = "qwen3-asr-flash-realtime"
+_VOICE_RATE = 24_000
+_encoder = msgspec.json.Encoder()
+_OTHER = turns.OtherEvent()
+
+
+class _TranslatedTurn:
+    """`texts`: of each response. `active`: the responses that have not ended."""
+
+    def __init__(self, name: str, *, detected: bool) -> None:
+        self.name = name
+        self.detected = detected
+        self.stopped = not detected
+        self.source = ""
+        self.transcribed = False
+        self.texts: dict[str, str] = {}
+        self.active: set[str] = set()
+        self.usage: turns.TurnUsage | None = None
+
+    @property
+    def text(self) -> str:
+        return joined(self.texts.values())
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.texts) and not self.active
+
+
+class LiveTranslate:
+    """`_open`: the turns without a final report, in order. `_turns` maps the items and responses of the service to
+    turns. `_expecting`: whether the service sends the text of the source."""
+
+    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000, fill=8.0, idle=20.0, longest=6600.0)
+    spent: ClassVar[int] = 0
+    silence: ClassVar[float | None] = None
+
+    def __init__(self, model: str) -> None:
+        self._model = translators.row(model)
+        self._open: list[_TranslatedTurn] = []
+        self._turns: dict[str, _TranslatedTurn] = {}
+        self._expecting = False
+
+    def setup(self, setup: turns.Setup, event_id: str) -> str:
+        translation = setup.translation or turns.Translation()
+        self._expecting = translation.transcript or self._model.nested
+        session = self._nested(setup, translation) if self._model.nested else self._flat(setup, translation)
+        return _encoder.encode(wire.LtUpdate(event_id=event_id, session=session)).decode()
+
+    def _flat(self, setup: turns.Setup, translation: turns.Translation) -> wire.LtFlat:
+        return wire.LtFlat(
+            modalities=_modalities(translation),
+            voice=translation.voice or UNSET,
+            sample_rate=setup.rate,
+            output_audio_format="pcm" if translation.voice else UNSET,
+            input_audio_transcription=_source_model(translation),
+            translation=_target(translation),
+            turn_detection=_detection(setup.detection),
+        )
+
+    def _nested(self, setup: turns.Setup, translation: turns.Translation) -> wire.LtNested:
+        """A voice is named for text alone too: without one the service takes a default that it does not support."""
+        spoken = wire.LtFormat(type="pcm", sample_rate=_VOICE_RATE) if translation.voice else UNSET
+        return wire.LtNested(
+            output_modalities=_modalities(translation),
+            audio=wire.LtAudio(
+                input=wire.LtInput(
+                    format=wire.LtFormat(type="pcm", sample_rate=setup.rate),
+                    turn_detection=_detection(setup.detection),
+                ),
+                output=wire.LtOutput(voice=translation.voice or self._model.voice, format=spoken),
+            ),
+            translation=_target(translation),
+        )
+
+    def revise(self, setup: turns.Setup, event_id: str) -> None:
+        """There is no context."""
+
+    def append(self, audio: bytes, event_id: str) -> str:
+        encoded = pybase64.b64encode_as_string(audio)
+        return f'{{"type":"input_audio_buffer.append","event_id":"{event_id}","audio":"{encoded}"}}'
+
+    def commit(self, event_id: str) -> None:
+        """Only the end of the session ends a turn: some models refuse a commit."""
+
+    def finish(self, event_id: str) -> str:
+        return f'{{"type":"session.finish","event_id":"{event_id}"}}'
+
+    def read(self, raw: str | bytes) -> tuple[turns.Report, ...]:
+        """Return the reports in a frame from the service."""
+        try:
+            event = wire.decoder.decode(raw)
+        except faults.UNREADABLE:
+            return (realtime_faults.unknown(raw, wire.TAGS),)
+        return (*self._reports(event), *self._finals()) or (_OTHER,)
+
+    def _reports(self, event: wire.Event) -> list[turns.Report]:
+        match event:
+            case wire.LtStarted():
+                self._item(event.item_id, detected=True)
+                return [turns.Started(event.item_id, realtime_faults.whole(event.audio_start_ms))]
+            case wire.LtStopped():
+                self._item(event.item_id).stopped = True
+                return [turns.Stopped(event.item_id, realtime_faults.whole(event.audio_end_ms))]
+            case wire.LtCommitted():
+                self._item(event.item_id).stopped = True
+                return [turns.TurnCommitted(event.item_id)]
+            case wire.LtItemCreated() | wire.LtOutputItemAdded():
+                self._link(event)
+                return []
+            case wire.LtSourceSnapshot() | wire.LtSourceDelta() | wire.LtSourceCompleted() | wire.LtSourceFailed():
+                return self._source(self._item(event.item_id), event)
+            case wire.LtResponseCreated():
+                return []
+            case wire.LtResponseDone():
+                return self._responded(event.response)
+            case wire.LtFinished():
+                return [turns.Finished()]
+            case wire.LtError():
+                return [realtime_faults.report(event.error)]
+            case _:
+                return self._part(self._answers(event), event)
+
+    # --- turns ------------------------------------------------------------------------------------------------------
+
+    def _item(self, name: str, *, detected: bool = False) -> _TranslatedTurn:
+        turn = self._turns.get(name)
+        if turn is None:
+            turn = self._turns[name] = _TranslatedTurn(name, detected=detected)
+            self._open.append(turn)
+        return turn
+
+    def _link(self, event: wire.LtItemCreated | wire.LtOutputItemAdded) -> None:
+        """An item of a translation follows the item of its source."""
+        source = self._turns.get(event.previous_item_id or "")
+        if source is None or event.item.id is None or event.item.role == "user":
+            return
+        self._turns.setdefault(event.item.id, source)
+        if isinstance(event, wire.LtOutputItemAdded) and event.response_id:
+            self._begin(event.response_id, source)
+
+    def _answers(self, part: wire.LtPart) -> _TranslatedTurn:
+        """The turn that a part of a response belongs to."""
+        response = part.response_id or part.item_id or ""
+        turn = self._turns.get(response)
+        if turn is None:
+            named = [self._turns.get(name or "") for name in (part.previous_item_id, part.item_id)]
+            known = next((found for found in named if found in self._open), None)
+            turn = known or (None if any(named) else self._unanswered()) or self._item(response)
+        if response not in turn.texts:
+            self._begin(response, turn)
+        return turn
+
+    def _unanswered(self) -> _TranslatedTurn | None:
+        return next((turn for turn in self._open if not turn.texts), None)
+
+    def _begin(self, response: str, turn: _TranslatedTurn) -> None:
+        self._turns[response] = turn
+        turn.texts.setdefault(response, "")
+        turn.active.add(response)
+
+    def _finals(self) -> list[turns.Report]:
+        """The turns that are complete now."""
+        last = max((number for number, turn in enumerate(self._open) if turn.answered), default=-1)
+        done = [turn for number, turn in enumerate(self._open) if self._complete(turn, passed=number < last)]
+        self._open = [turn for turn in self._open if turn not in done]
+        return [turns.Final(turn=turn.name, text=turn.text, usage=turn.usage) for turn in done]
+
+    def _complete(self, turn: _TranslatedTurn, *, passed: bool) -> bool:
+        """`passed`: a later turn is translated. The service translates turns in order, and noise not at all."""
+        if turn.active or not (turn.stopped or passed):
+            return False
+        silent = turn.transcribed and not turn.source
+        return passed or silent or (turn.answered and (turn.transcribed or not self._expecting or not turn.detected))
+
+    # --- text and voice ---------------------------------------------------------------------------------------------
+
+    def _source(
+        self,
+        turn: _TranslatedTurn,
+        event: wire.LtSourceSnapshot | wire.LtSourceDelta | wire.LtSourceCompleted | wire.LtSourceFailed,
+    ) -> list[turns.Report]:
+        stash = ""
+        match event:
+            case wire.LtSourceSnapshot():
+                turn.source, stash = event.text or "", event.stash or ""
+            case wire.LtSourceDelta():
+                turn.source += event.delta or ""
+            case wire.LtSourceCompleted():
+                turn.source = event.transcript or turn.source
+                turn.transcribed = True
+            case wire.LtSourceFailed():
+                turn.transcribed = True
+        return [turns.SourceText(turn=turn.name, text=turn.source, stash=stash, final=turn.transcribed)]
+
+    def _part(self, turn: _TranslatedTurn, part: wire.LtPart) -> list[turns.Report]:
+        response = part.response_id or part.item_id or ""
+        stash = ""
+        match part:
+            case wire.LtAudioDelta():
+                return _voice(turn.name, part.delta or "")
+            case wire.LtTextSnapshot() | wire.LtSpokenSnapshot():
+                turn.texts[response], stash = part.text or "", part.stash or ""
+            case wire.LtTextDelta() | wire.LtSpokenDelta():
+                turn.texts[response] += part.delta or ""
+            case wire.LtTextDone():
+                turn.texts[response] = part.text or turn.texts[response]
+            case wire.LtSpokenDone():
+                turn.texts[response] = part.transcript or turn.texts[response]
+        return [turns.Snapshot(turn=turn.name, text=turn.text, stash=stash)]
+
+    def _responded(self, response: wire.LtResponse) -> list[turns.Report]:
+        turn = self._turns.get(response.id or "")
+        if turn is None or (response.id or "") not in turn.active:
+            return []
+        turn.active.discard(response.id or "")
+        turn.usage = _usage(turn.usage, response.usage)
+        if response.status != "failed":
+            return []
+        self._open.remove(turn)
+        fault = response.status_details.error if response.status_details else None
+        code, message = (fault.code, fault.message) if fault else (None, None)
+        return [turns.TurnFailed(turn.name, faults.task_fault(code, message, None))]
+
+
+def _modalities(translation: turns.Translation) -> tuple[str, ...]:
+    return ("text", "audio") if translation.voice else ("text",)
+
+
+def _source_model(translation: turns.Translation) -> wire.LtSourceModel:
+    model = _SOURCE_MODEL if translation.transcript else None
+    return wire.LtSourceModel(model=model, language=translation.source or UNSET)
+
+
+def _target(translation: turns.Translation) -> wire.LtTarget:
+    phrases = translation.phrases
+    return wire.LtTarget(language=translation.target, corpus=wire.LtCorpus(phrases) if phrases else UNSET)
+
+
+def _detection(setting: turns.Detection | None) -> wire.LtDetection:
+    """Manual turns are documented, and were refused (third-party measurement, 2026-05)."""
+    found = setting or turns.Detection(threshold=0.2, silence_ms=500)
+    return wire.LtDetection(threshold=found.threshold, silence_duration_ms=found.silence_ms)
+
+
+def _voice(turn: str, coded: str) -> list[turns.Report]:
+    try:
+        return [turns.Voice(turn, pybase64.b64decode(coded, validate=True))]
+    except ValueError:
+        return [_OTHER]
+
+
+def _usage(before: turns.TurnUsage | None, usage: wire.LtUsage | None) -> turns.TurnUsage | None:
+    if usage is None:
+        return before
+    before = before or turns.TurnUsage(total_tokens=0)
+    return turns.TurnUsage(
+        input_tokens=before.input_tokens + (usage.input_tokens or 0),
+        output_tokens=before.output_tokens + (usage.output_tokens or 0),
+        total_tokens=(before.total_tokens or 0) + (usage.total_tokens or 0),
+    )

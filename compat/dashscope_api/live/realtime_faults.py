@@ -1,0 +1,56 @@
+"""Errors of the protocols on `/api-ws/v1/realtime`. Sources: see compat.dashscope_api.live.realtime."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from compat.dashscope_api import faults
+from compat.dashscope_api.live import turns
+from compat.errors import BadRequest, CompatError, ServiceFailed
+
+
+class WireFault(msgspec.Struct, frozen=True, kw_only=True):
+    type: str | None = None
+    code: str | int | None = None
+    message: str | None = None
+    param: str | None = None
+    event_id: str | None = None
+
+
+class _Head(msgspec.Struct, frozen=True):
+    type: str
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def report(fault: WireFault) -> turns.Report:
+    """Return the report of an `error` event. One of type `invalid_request_error` leaves the session open."""
+    error = faults.task_fault(fault.code, fault.message, None)
+    if fault.type == "invalid_request_error":
+        return turns.Refused(error=_refusal(error, fault), about=fault.event_id)
+    return turns.Broken(error)
+
+
+def _refusal(error: CompatError, fault: WireFault) -> CompatError:
+    kind = type(error) if error.status < 500 else BadRequest
+    return kind(error.message, param=fault.param, code=str(fault.code) if fault.code else None)
+
+
+def unknown(raw: str | bytes, tags: Collection[str]) -> turns.Report:
+    """Return the report of a frame that cannot be decoded: `OtherEvent` for a type that is not in `tags`."""
+    try:
+        kind: Any = _head.decode(raw).type
+    except faults.UNREADABLE:
+        kind = None
+    if kind is not None and kind not in tags:
+        return turns.OtherEvent()
+    return turns.Broken(ServiceFailed("DashScope's realtime session sent an invalid event."))
+
+
+def whole(ms: float | None) -> int | None:
+    """Round milliseconds. The documentation shows integers but does not rule out fractions."""
+    return None if ms is None else round(ms)

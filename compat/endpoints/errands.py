@@ -1,0 +1,42 @@
+"""What a live session has done beside it, over HTTP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from compat.bridge.actions import CheckVocabulary, Translate
+from compat.config.principal import Principal
+from compat.errors import BadRequest, CompatError
+
+log = logging.getLogger("compat.live")
+VocabularyCheck: TypeAlias = Callable[[str, str, Principal], Awaitable[object]]
+"""Raises BadRequest if a stored vocabulary, by its id, does not fit DashScope's model."""
+Translation: TypeAlias = Callable[[str, str, Principal, str], Awaitable[str]]
+"""Returns a text in another language, given by its code, by a model. Raises CompatError."""
+
+
+class Errands:
+    def __init__(self, check_vocabulary: VocabularyCheck, translate: Translation) -> None:
+        self._check_vocabulary = check_vocabulary
+        self._translate = translate
+
+    async def check(self, action: CheckVocabulary, principal: Principal) -> CompatError | None:
+        """Look up a stored vocabulary, and return the error if it does not fit. If that fails, the session goes on with
+        it."""
+        try:
+            await self._check_vocabulary(action.vocabulary_id, action.model, principal)
+        except BadRequest as exc:
+            return BadRequest(exc.message, param="session.dashscope.vocabulary_id", code=exc.code)
+        except CompatError as exc:
+            fields = {"reason": exc.code}
+            log.warning("a vocabulary could not be looked up", extra={"fields": fields})
+        return None
+
+    async def translate(self, action: Translate, principal: Principal) -> str | CompatError:
+        """Translate a sentence, or return why it could not be."""
+        try:
+            return await self._translate(action.text, action.target, principal, action.model)
+        except CompatError as exc:
+            return exc
