@@ -58,7 +58,10 @@ class TranslationSession(LiveSession[TranslationConfiguration, TranslationReadin
     def _check(self, changed: TranslationConfiguration) -> None:
         if changed.voice is None and not self._readings.default_voice:
             raise Refused("The default voice is not supported by this model.", param="session.audio.output.voice")
-        self._record.transcribed = changed.transcribed
+
+    def _update(self, session: dict[str, object]) -> Events:
+        yield from super()._update(session)
+        self._record.transcribed = self._configuration.transcribed
 
     def _append(self, audio: bytes) -> Events:
         self._check(self._configuration)
@@ -66,6 +69,12 @@ class TranslationSession(LiveSession[TranslationConfiguration, TranslationReadin
 
     def _new_turn(self) -> TranslatedTurn:
         return TranslatedTurn(self._engine, self._configuration, self._readings, self._id)
+
+    def _finish(self) -> Events:
+        """Ends an uncommitted manual turn too."""
+        if self._vad is None and self._turn is not None:
+            yield from self._commit()
+        yield from super()._finish()
 
     @property
     def _tells_speech(self) -> bool:

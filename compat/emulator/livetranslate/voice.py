@@ -27,7 +27,7 @@ _PEAK: Final = 6_000
 def spoken(engine: Engine, word: str) -> bytes:
     """24 kHz PCM of a word; nothing for a mark of punctuation."""
     bare = bare_word(word)
-    if not bare:
+    if not any(map(str.isalnum, bare)):
         return b""
     own = engine.speak(bare) if isinstance(engine, SpeakingEngine) else None
     return own if own is not None else _hum(bare)

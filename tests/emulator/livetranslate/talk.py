@@ -77,6 +77,8 @@ def audio(events: list[Event]) -> bytes:
 
 def said(pcm: bytes) -> list[str]:
     """The words that 24 kHz audio codes."""
+    if not pcm:
+        return []
     samples = np.frombuffer(pcm, "<i2")
     at = np.arange(len(samples) * 2 // 3) * 1.5
     decoder = Decoder()
