@@ -1,4 +1,4 @@
-"""The options of `transcribe`, with the names that Whisper's and OpenAI's command lines give them."""
+"""The options of `transcribe`. See `spellings` for the names that other command lines give them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from compat.cli.outputs import Wanted
 from compat.cli.playback import SHAPES
 from compat.cli.recordings import STANDARD, TRANSCRIPTS
 from compat.cli.shapes import ALL, ALL_DIARIZED, CAPTIONS, FORMATS, NAMED
+from compat.cli.spellings import WORDS, FormatChoice
 from compat.transcript import LAYOUT_LIMITS
 
 MEANINGS: Final = {
@@ -22,34 +23,6 @@ MEANINGS: Final = {
 }
 UNNAMED: Final = FORMATS.keys() - NAMED
 WORDED: Final = ("verbose_json", *CAPTIONS)
-WORDS: Final = "--word-timestamps"
-OTHER_NAMES: Final = {
-    "--output-dir": "--out",
-    "--output-format": "--format",
-    "--response-format": "--format",
-    "--initial-prompt": "--prompt",
-}
-
-
-class TranscribeCommand(click.Command):
-    """A command with the option names of Whisper's and OpenAI's command lines: with underscores, and other words.
-
-    Whisper requires True or False after --word_timestamps.
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        end = args.index("--") if "--" in args else len(args)
-        given: list[str] = []
-        for arg in args[:end]:
-            if given and given[-1] == WORDS and arg.lower() in ("true", "false"):
-                given = given[:-1] if arg.lower() == "false" else given
-            elif arg.startswith("--"):
-                name, equals, value = arg.partition("=")
-                name = name.replace("_", "-")
-                given.append(f"{OTHER_NAMES.get(name, name)}{equals}{value}")
-            else:
-                given.append(arg)
-        return super().parse_args(ctx, given + args[end:])
 
 
 def paths(_ctx: click.Context, _param: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -77,7 +50,7 @@ def _limit(name: str, most: int) -> Callable[[Callable[..., None]], Callable[...
 _OPTIONS: Final[tuple[Callable[[Callable[..., None]], Callable[..., None]], ...]] = (
     click.option(
         "-f", "--format", "shapes",
-        type=click.Choice([*FORMATS, "all"]), multiple=True,
+        type=FormatChoice([*FORMATS, "all"]), multiple=True,
         help="Format of the transcript; several are possible.  [default: text]",
     ),
     click.option(

@@ -201,13 +201,18 @@ class Report:
             if "finish_reason" in missing:
                 self._print(f"{piece.name}: DashScope did not finish the text ({missing['finish_reason']})", "yellow")
 
+    def note(self, text: str) -> None:
+        """Print a note about the command, which is only for people."""
+        if not (self._quiet or self._lines):
+            self._print(text, "yellow")
+
     def ignored(self, header: str) -> None:
         """Name the options without effect, each once. `header`: that of the response."""
         names = [unquote(name.strip()) for name in header.split(",") if name.strip()]
         new = [name for name in names if name not in self._ignored]
         self._ignored.update(new)
-        if new and not (self._quiet or self._lines):
-            self._print(f"Without effect on this server: {', '.join(new)}", "yellow")
+        if new:
+            self.note(f"Without effect on this server: {', '.join(new)}")
 
     def unreadable(self, path: UnreadablePath) -> None:
         if self._lines:

@@ -21,6 +21,7 @@ from compat.cli.playback import play
 from compat.cli.recordings import STANDARD
 from compat.cli.report import Report
 from compat.cli.shapes import FORMATS
+from compat.cli.spellings import NOTES, TranscribeCommand, without_effect
 from compat.cli.streaming import stream as print_stream
 from compat.cli.uploads import upload
 from compat.transcript import LAYOUT_LIMITS
@@ -28,7 +29,7 @@ from compat.transcript import LAYOUT_LIMITS
 INTERRUPTED = 130
 
 
-@click.command(cls=asking.TranscribeCommand)
+@click.command(cls=TranscribeCommand)
 @click.argument("files", metavar="PATH...", nargs=-1, required=True, shell_complete=asking.paths)
 @asking.options
 @server.options
@@ -68,6 +69,8 @@ def transcribe(
         **given,
     )
     report = Report(quiet=quiet, lines=lines)
+    for note in without_effect(click.get_current_context().meta[NOTES]):
+        report.note(note)
     waiting: list[OutputPiece] = []
     try:
         with contextlib.ExitStack() as stack:

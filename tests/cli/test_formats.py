@@ -81,6 +81,41 @@ def test_options_have_whisper_s_and_openai_s_names(server: RunningServer, folder
     assert all(word in (folder / "to/one.srt").read_text().lower() for word in WORDS)
 
 
+# All options of openai-whisper 20250625 (whisper/transcribe.py) but those above, each with a value of its type.
+WHISPER = """
+    --model turbo --model_dir /models --device cuda --output_format txt --verbose False --language English
+    --best_of 5 --beam_size=5 --patience 1.0 --length_penalty -0.5 --suppress_tokens -1 --carry_initial_prompt True
+    --condition_on_previous_text False --fp16 False --temperature_increment_on_fallback None
+    --compression_ratio_threshold 2.4 --logprob_threshold -1.0 --no_speech_threshold 0.6 --prepend_punctuations ([
+    --append_punctuations )] --highlight_words True --threads 4 --clip_timestamps 0,1 -o .
+    --hallucination_silence_threshold 2
+"""
+TOOLKIT = "-c Words. -key sk-secret -j 2 -d 60 -t /tmp -srt -i"  # of qwen3-asr-toolkit 1.0.4
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        (WHISPER, "--device, --threads have no effect: the server recognises the speech."),
+        (WHISPER, "--fp16, --temperature_increment_on_fallback, "),
+        ("--verbose --fp16=False", "--verbose has no effect: the text is printed with --stream or --out -."),
+        ("--word_timestamps False --verbose", "--verbose has no effect: "),
+        (TOOLKIT, "-key has no effect: the server has its own key; yours for the server is --api-key."),
+        ("--save-srt --silence --input-file", ""),
+    ],
+)
+def test_options_of_other_programs_without_effect_are_named(
+    server: RunningServer, folder: Path, line: str, note: str
+) -> None:
+    done = call(server, folder, "transcribe", *line.split(), "one.wav")
+
+    assert 0 == done.returncode, done.stderr
+    assert note in done.stderr.decode().replace("\n", " ")
+    assert b"sk-secret" not in done.stderr
+    assert WORDS == words((folder / "one.txt").read_text())
+    assert ("srt" in line) == (folder / "one.srt").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--timestamp-granularities", "word", "-f", "verbose_json"], ["--word-timestamps", "-f", "verbose_json"]],

@@ -162,7 +162,7 @@ def test_a_truncated_recording_is_reported(server: RunningServer, folder: Path) 
         (["one.wav", "--word-timestamps"], b"--word-timestamps: requires --format verbose_json, srt, vtt."),
         (["one.wav", "--timestamp-granularities", "word"], b"requires --format verbose_json."),
         (["one.wav", "-j", "0"], b"0 is not in the range 1<=x<=64."),
-        (["one.wav", "--device", "cuda"], b"No such option"),
+        (["one.wav", "--gpu", "0"], b"No such option"),
     ],
 )
 def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], message: bytes) -> None:
