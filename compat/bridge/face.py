@@ -20,10 +20,11 @@ from compat.openai_api.translations.session import TranslationPatch
 
 
 class SourceDelta(msgspec.Struct, frozen=True):
-    """New text of a translated item in its own language."""
+    """New text of a translated item in its own language. `done`: there is no more."""
 
     item_id: str
     new: str
+    done: bool = False
 
 
 class VoiceDelta(msgspec.Struct, frozen=True):
@@ -52,6 +53,9 @@ class Face(Protocol):
     def update(self, patch: TranslationPatch) -> None:
         """Change the settings of a session that translates. Raises CompatError; nothing is changed then."""
 
+    def revert(self) -> bool:
+        """Undo the last `update`, which the service refuses. False if there was none."""
+
     def said(self, event: Said) -> list[Action]:
         """Return what to do about an event of the bridge's."""
 
@@ -73,6 +77,9 @@ class RealtimeFace:
 
     def update(self, patch: TranslationPatch) -> None:
         """There is no such event."""
+
+    def revert(self) -> bool:
+        return False
 
     def said(self, event: Said) -> list[Action]:
         return [] if isinstance(event, SourceDelta | VoiceDelta) else [ToClient(ours.encode(event))]

@@ -32,7 +32,8 @@ class Interpreter:
 
     def __init__(self, session: TranslationSession, ids: Callable[[str], str], expires_at: int) -> None:
         self.session = session
-        self.corrections = 0
+        self._before: TranslationSession | None = None
+        self._open: set[str] = set()
         self._ids = ids
         self._id = ids("sess")
         self._expires_at = expires_at
@@ -63,19 +64,24 @@ class Interpreter:
         return client_events.decode(raw)
 
     def update(self, patch: TranslationPatch) -> None:
-        self.session = apply(self.session, patch)
+        self.session, self._before = apply(self.session, patch), self.session
+
+    def revert(self) -> bool:
+        if self._before is None:
+            return False
+        self.session, self._before = self._before, None
+        return True
 
     def said(self, event: Said) -> list[Action]:
         match event:
             case theirs.SessionCreated() | theirs.SessionUpdated() | theirs.Error():
                 return [self._to_client(self._shown(event))]
             case theirs.SpeechStarted(item_id=item) | theirs.Committed(item_id=item):
-                self._source.begin(item)
-                if self._sentences is None:
-                    self._target.begin(item)
+                self._begin(item)
                 return []
-            case SourceDelta(item_id=item, new=text):
-                return list(self._heard(self._source.add(item, text)))
+            case SourceDelta(item_id=item, new=text, done=done):
+                pieces = self._source.add(item, text)
+                return list(self._heard(pieces + (self._source.end(item) if done else [])))
             case VoiceDelta(item_id=item, new=pcm):
                 return list(self._spoken(self._target.add(item, pcm)))
             case theirs.Delta(item_id=item, delta=text):
@@ -109,12 +115,15 @@ class Interpreter:
         return shape(event_id=self._ids("event"), session=shown)
 
     def _remainder(self, item: str, text: str) -> str:
-        said = self._said.pop(item, "")
-        if text == said:
-            return ""
-        if not text.startswith(said):
-            self.corrections += 1
-        return rest(said, text)
+        return rest(self._said.pop(item, ""), text)
+
+    def _begin(self, item: str) -> None:
+        if item in self._open:
+            return
+        self._open.add(item)
+        self._source.begin(item)
+        if self._sentences is None:
+            self._target.begin(item)
 
     def _text(self, item: str, text: str) -> list[Action]:
         """More of the text of an item: of its translation, or of what is to be translated."""
@@ -125,6 +134,7 @@ class Interpreter:
         return list(self._heard(self._source.add(item, text)))
 
     def _end(self, item: str) -> list[Action]:
+        self._open.discard(item)
         actions = list(self._heard(self._source.end(item)))
         if self._sentences is None:
             actions += self._spoken(self._target.end(item))

@@ -324,15 +324,14 @@ class ItemEvents:
 
     def accompany(self, piece: ItemPiece, report: SourceText | Voice) -> None:
         """Report what is new in the source or the voice of a translation."""
-        said: SourceDelta | VoiceDelta
         if isinstance(report, Voice):
-            said = VoiceDelta(piece.item.id, piece.hear(report.pcm))
-        else:
-            original = piece.item.original
-            delta = original.grow(report.text, report.stash)
-            said = SourceDelta(piece.item.id, delta + (original.end(report.text)[0] if report.final else ""))
-        if said.new:
-            self._outbox.to_client(said)
+            if fresh := piece.hear(report.pcm):
+                self._outbox.to_client(VoiceDelta(piece.item.id, fresh))
+            return
+        delta = piece.item.original.grow(report.text, report.stash)
+        delta += piece.item.original.end(report.text)[0] if report.final else ""
+        if delta or report.final:
+            self._outbox.to_client(SourceDelta(piece.item.id, delta, done=report.final))
 
     def settle(self) -> None:
         """Report the result of every item that has one and whose predecessors have ended."""

@@ -99,7 +99,7 @@ class Bridge:
         )
         self._vad_commits = VadCommits(self._items, self._link, self._binder, self._replay, self._limits)
         self._passing = Passing(self._config, self._items, self._binder, self._link, self._caller, self._vad_commits)
-        self._refusals = Refusals(self._config, self._binder, self._link, self._caller)
+        self._refusals = Refusals(self._config, self._outbox, self._binder, self._link, self._caller)
         self._reading = True
         self._closing_at: float | None = None
         self._lifespan = Lifespan(self._link, self._binder, self._caller)

@@ -282,11 +282,8 @@ class Realtime:
             billed.sent(event)
 
         ids, expires_at = _identifiers(), int(time.time() + self._settings.max_session)
-        preferred = preferred_model(self._settings, admitted.principal)
-        translation, face = admitted.translation, None
-        if translation is not None:
-            face = Interpreter(translation, ids, expires_at)
-            preferred = translation.native if translators.find(translation.native) else preferred
+        translation = admitted.translation
+        translator = translation.native if translation and translators.find(translation.native) else None
         return Bridge(
             admitted.opening if translation is None else Opening(),
             resolve=lambda name: live_model(name, self._settings, admitted.principal),
@@ -297,12 +294,12 @@ class Realtime:
             spread=random.random(),  # noqa: S311 - jitter, not a secret
             on_event=sent,
             engine=self._engine,
-            preferred=preferred,
+            preferred=translator or preferred_model(self._settings, admitted.principal),
             fallback=isinstance(self._service, LiveFallback),
             advise=self._advise,
             presets=lambda name: live_presets(name, self._settings, admitted.principal),
             track=track,
-            face=face,
+            face=Interpreter(translation, ids, expires_at) if translation else None,
         )
 
     def _advise(self, error: CompatError, model: str) -> CompatError:
