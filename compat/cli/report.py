@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 import unicodedata
@@ -23,6 +24,9 @@ from compat.cli.recordings import UnreadablePath
 
 MANY: Final = 20  # recordings
 STATE: Final = 30  # columns of the longest state
+
+
+_UNDECODABLE: Final = re.compile("[\ud800-\udfff]")
 
 
 class Unwritable(click.ClickException):
@@ -292,9 +296,10 @@ def harmless(text: str) -> str:
 
 
 def as_json(line: dict[str, Any]) -> str:
-    """Return a line of JSON. Non-ASCII characters are escaped if some of them are not printable."""
-    text = json.dumps(line, ensure_ascii=False)
-    return text if printable(text) == text else json.dumps(line)
+    """Return a line of JSON. Non-ASCII characters are escaped if some of them are not printable. Undecodable bytes of a
+    file name become U+FFFD: UTF-8 has no other form for them, and most programs refuse their escapes."""
+    text = _UNDECODABLE.sub("�", json.dumps(line, ensure_ascii=False))
+    return text if printable(text) == text else json.dumps(json.loads(text))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import srt
 
@@ -211,3 +212,20 @@ def test_shells_complete_commands_options_and_paths(typed: str, offered: set[str
     done = subprocess.run([script], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
 
     assert offered <= set(done.stdout.splitlines())
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+@pytest.mark.parametrize("live", [(), ("--live", "--fast")])
+def test_a_name_that_is_not_utf_8_becomes_valid_json(
+    server: RunningServer, folder: Path, live: tuple[str, ...]
+) -> None:
+    for name in (b"caf\xe9.wav", b"b\xe9\x85d.wav"):
+        (folder / os.fsdecode(name)).write_bytes((folder / "one.wav").read_bytes() if name[0] == 99 else b"bad")
+
+    done = call(server, folder, "transcribe", *map(os.fsdecode, (b"caf\xe9.wav", b"b\xe9\x85d.wav")), "--json", *live)
+
+    lines = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+    assert {"caf\N{REPLACEMENT CHARACTER}.wav", "b\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}d.wav"} == {
+        line["file"] for line in lines
+    }
+    assert list(WORDS) == words((folder / os.fsdecode(b"caf\xe9.txt")).read_text())
