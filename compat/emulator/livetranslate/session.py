@@ -77,6 +77,10 @@ class TranslationSession(LiveSession[TranslationConfiguration, TranslationReadin
         yield from super()._finish()
 
     @property
+    def _overlapping(self) -> bool:
+        return False
+
+    @property
     def _tells_speech(self) -> bool:
         return self._readings.speech
 

@@ -10,7 +10,7 @@ from compat.emulator.livetranslate import languages
 from compat.emulator.livetranslate.configuration import TranslationConfiguration
 from compat.emulator.livetranslate.messages import SourceDelta
 from compat.emulator.livetranslate.response import Response
-from compat.emulator.livetranslate.words import Settled
+from compat.emulator.livetranslate.words import Agreement, Settled
 from compat.emulator.realtime.live_turn import LiveTurn
 from compat.emulator.realtime.messages import Completed, Failed, ServerEvent, Text
 from compat.emulator.sound import BYTES_PER_MS
@@ -32,6 +32,7 @@ class TranslatedTurn(LiveTurn):
         self._configuration = configuration
         self._readings = readings
         self._nested = languages.is_nested(configuration.model)
+        self._agreement = Agreement()
         self._settled = Settled()
         self._last = Hypothesis("")
         self._response = Response(engine, configuration, self.item_id, readings, new_id)
@@ -39,9 +40,10 @@ class TranslatedTurn(LiveTurn):
     def snapshots(self) -> Iterator[ServerEvent]:
         heard, self._waiting = self._waiting, []
         for partial in heard:
+            settled = self._agreement.settled(partial)
             if self._configuration.transcribed:
-                yield from self._source(partial)
-            yield from self._response.heard(partial)
+                yield from self._source(settled if self._nested else partial)
+            yield from self._response.heard(settled)
 
     def sign_of_life(self) -> Iterator[ServerEvent]:
         if self._configuration.transcribed:

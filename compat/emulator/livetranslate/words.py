@@ -6,9 +6,14 @@ As for Qwen-MT, the emulator does not translate: English to English is returned 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
+from typing import Final
 
-from compat.emulator.text import PUNCTUATION, TOKEN
+from compat.emulator.engine import Hypothesis
+from compat.emulator.text import PUNCTUATION, TOKEN, separator
+
+_TENTATIVE: Final = 2  # words at the end of a partial result
 
 
 class Settled:
@@ -24,6 +29,24 @@ class Settled:
         return new
 
 
+class Agreement:
+    """Settles the words that two partial results in a row agree on, except the last two, so that a translation does not
+    wait for the end of a sentence. The words that the engine calls final are settled too.
+    """
+
+    def __init__(self) -> None:
+        self._before: list[str] = []
+
+    def settled(self, heard: Hypothesis) -> Hypothesis:
+        words = TOKEN.findall(heard.text + separator(heard.text, heard.stash) + heard.stash)
+        pairs = zip(self._before, words, strict=False)
+        agreed = sum(1 for _ in itertools.takewhile(lambda pair: _same(*pair), pairs))
+        final = len(TOKEN.findall(heard.text))
+        count = max(final, min(agreed, len(words) - _TENTATIVE))
+        self._before = words
+        return Hypothesis("".join(words[:count]), "".join(words[count:]).strip())
+
+
 class Translator:
     def __init__(self, target: str, phrases: Mapping[str, str]) -> None:
         self._target = target
@@ -37,6 +60,10 @@ class Translator:
         """The translation of a word with the space before it and the punctuation behind it."""
         bare = bare_word(word)
         return word.replace(bare, self._phrases[bare]) if bare in self._phrases else word
+
+
+def _same(one: str, other: str) -> bool:
+    return bare_word(one).casefold() == bare_word(other).casefold()
 
 
 def bare_word(word: str) -> str:

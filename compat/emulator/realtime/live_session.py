@@ -135,6 +135,11 @@ class LiveSession(ABC, Generic[C, R]):
             yield from self._finished()
 
     @property
+    def _overlapping(self) -> bool:
+        """Whether partial results are sent while earlier turns are still worked on."""
+        return True
+
+    @property
     def _tells_speech(self) -> bool:
         """Whether the events of turn detection are sent."""
         return True
@@ -237,7 +242,8 @@ class LiveSession(ABC, Generic[C, R]):
             case SpeechAudio(pcm):
                 if self._turn:
                     self._turn.hear(pcm, partial=True)
-                    yield from self._turn.snapshots()
+                    if not self._ended or self._overlapping:
+                        yield from self._turn.snapshots()
             case SpeechEnded(at_ms):
                 if self._turn:
                     turn, self._turn = self._turn, None

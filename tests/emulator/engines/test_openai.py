@@ -24,7 +24,8 @@ from compat.emulator.live_settings import LiveLimits
 from compat.emulator.remote.client import RemoteServer
 from compat.emulator.state import Limits
 from tests.emulator.laptop import SSE, Laptop, Start, data_uri
-from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, appended, kinds, transcripts, vad
+from tests.emulator.livetranslate.talk import NESTED, of, settings
+from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, MODEL, appended, kinds, transcripts, vad
 from tests.emulator.recordings import wav
 from tests.polling import until
 from tests.recognisers import Answer, Received, asking, body, recogniser, vllm, whisper
@@ -177,8 +178,8 @@ class Conversation:
 
 
 @contextlib.asynccontextmanager
-async def talking(laptop: Laptop, session: Mapping[str, object]) -> AsyncIterator[Conversation]:
-    address = laptop.url.replace("http", "ws") + "/api-ws/v1/realtime?model=qwen3-asr-flash-realtime"
+async def talking(laptop: Laptop, session: Mapping[str, object], model: str = MODEL) -> AsyncIterator[Conversation]:
+    address = laptop.url.replace("http", "ws") + f"/api-ws/v1/realtime?model={model}"
     async with connect(address, proxy=None, additional_headers={"Authorization": "Bearer sk"}) as socket:
         talk = Conversation(socket)
         await talk.say({"type": "session.update", "session": session})
@@ -200,6 +201,22 @@ async def test_the_next_turn_begins_while_the_last_one_is_recognised(start: Star
 
     assert [" ".join(WORDS[:2]), " ".join(WORDS[2:])] == transcripts(talk.events)
     assert {"en"} == {event["language"] for event in talk.events if str(event["type"]).endswith("completed")}
+
+
+async def test_translations_come_in_the_order_of_their_turns(start: Start) -> None:
+    limits = Limits(livetranslate=LiveLimits(life_seconds=0.1))
+    with held() as (answer, begun, freed), asked(answer) as engine:
+        async with talking(start(engine=engine, limits=limits), settings(NESTED), NESTED) as talk:
+            await talk.say(appended(GAPPED), FINISH)
+            await talk.hear("speech_stopped", 2)
+            assert await asyncio.to_thread(begun.wait, 20)
+            await talk.hear("transcription.delta", 2)  # signs of life
+            assert [] == of("response.created", talk.events)
+            freed.set()
+            await talk.hear("finished")
+
+    texts = [event["text"] for event in of("response.text.done", talk.events)]
+    assert [f"[zh] {' '.join(WORDS[:2])}", f"[zh] {' '.join(WORDS[2:])}"] == texts
 
 
 async def test_a_slow_server_gives_signs_of_life_and_finishing_waits(start: Start) -> None:
