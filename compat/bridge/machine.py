@@ -389,7 +389,7 @@ class Bridge:
             self._fail(self._shutdown.reason)
         elif not self._shutdown.quiet(now):
             return
-        if self._shutdown.expired:
+        if self._shutdown.told(late=late):
             self._outbox.error(self._shutdown.reason)
         self._close(self._shutdown.hangup, now)
 

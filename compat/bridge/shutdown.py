@@ -113,10 +113,9 @@ class Shutdown:
             return Hangup(1000, "")
         return Hangup(1001, self.reason.message.encode()[:REASON].decode(errors="ignore"))
 
-    @property
-    def expired(self) -> bool:
-        """Whether the client gets the reason as an error."""
-        return self.reason.code in ("session_expired", "insufficient_quota")
+    def told(self, *, late: bool) -> bool:
+        """Whether the client gets the reason as an error. `late`: something has no answer."""
+        return self.reason.code in ("session_expired", "insufficient_quota") or (late and self.reason is _ENDED)
 
     @property
     def deadline(self) -> float | None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
+from compat.bridge import Bridge
+from compat.bridge.actions import Hangup, ToClient
+from compat.bridge.interpreter import Interpreter
 from compat.bridge.limits import SessionLimits
+from compat.openai_api.realtime.opening import Opening
+from compat.openai_api.translations.session import TranslationSession
 from tests.bridge.stage import (
     NEW,
     NO_PADDING,
@@ -15,6 +23,7 @@ from tests.bridge.stage import (
     append,
     commit,
     committed,
+    counting,
     failed,
     final,
     finished,
@@ -23,6 +32,7 @@ from tests.bridge.stage import (
     opened,
     play,
     ready,
+    resolve,
     shutdown,
     started,
     stopped,
@@ -199,3 +209,23 @@ def test_speech_that_began_just_before_the_end_is_delivered(end: Step, goodbye: 
             ),
         ],
     )
+
+
+def test_a_client_that_ends_a_translation_is_told_what_has_no_answer() -> None:
+    ids = counting()
+    session = TranslationSession(model="gpt-realtime-translate", native="qwen3.5-livetranslate-flash-realtime")
+    bridge = Bridge(
+        Opening(), resolve=resolve, ids=ids, expires_at=0, preferred=session.native, face=Interpreter(session, ids, 0)
+    )
+    bridge.start(0.0)
+    audio = base64.b64encode(bytes(48_000)).decode()
+    bridge.from_client(json.dumps({"type": "session.input_audio_buffer.append", "audio": audio}), 0.0)
+    bridge.from_client(json.dumps({"type": "session.close"}), 0.0)
+
+    said = [action for now in (11.1, 13.2) for action in bridge.tick(now) if isinstance(action, ToClient | Hangup)]
+
+    assert [json.loads(action.text)["type"] for action in said if isinstance(action, ToClient)] == [
+        "error",
+        "session.closed",
+    ]
+    assert said[-1] == Hangup(1000, "")
