@@ -71,15 +71,16 @@ class Response:
     def heard(self, source: Hypothesis) -> Iterator[ServerEvent]:
         """The events of what is newly settled in the source. Begins the response with its first word."""
         words = self._settled.grown(source.text)
-        stash = self._translated(source.stash)
-        if not words and (not self.begun or stash == self._stash):
-            return
         delta = self._said(words)
-        if not self.begun:
+        if words and not self.begun:
             yield from self._begin()
             delta = self._translator.mark(words[0]) + delta
+        tentative = self._said(TOKEN.findall(source.stash))
+        stash = separator(self._text + delta, tentative) + tentative
+        if not self.begun or (not words and stash == self._stash):
+            return
         self._text += delta
-        self._stash = separator(self._text, stash) + stash
+        self._stash = stash
         if self._nested:
             if delta:
                 yield (TranscriptDelta if self._spoken else TextDelta)(**self._at(), delta=delta)
@@ -120,9 +121,6 @@ class Response:
     @property
     def _spoken(self) -> bool:
         return self._configuration.spoken
-
-    def _translated(self, text: str) -> str:
-        return self._said(TOKEN.findall(text))
 
     def _said(self, words: list[str]) -> str:
         return "".join(map(self._translator.word, words))

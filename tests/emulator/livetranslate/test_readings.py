@@ -106,6 +106,19 @@ def test_what_is_settled_stays_when_the_engine_changes_its_mind() -> None:
     assert [event["text"] for event in of("response.text.done", events)] == ["[zh] hello welt again"]
 
 
+def test_an_unchanged_snapshot_is_not_repeated() -> None:
+    partial = [Hypothesis("hello", "world"), Hypothesis("hello", "world"), Hypothesis("hello", "word")]
+    engine = scripted((*partial, Hypothesis("hello word")))
+
+    events = Talk(FLAT, settings(FLAT), engine=engine).say(*WORDS, FINISH)
+
+    assert [(event["text"], event["stash"]) for event in of("response.text.text", events)] == [
+        ("[zh] hello", " world"),
+        ("[zh] hello", " word"),
+        ("[zh] hello word", ""),
+    ]
+
+
 def test_a_translation_into_the_language_of_the_source() -> None:
     engine = scripted((Hypothesis("hello"),), (Hypothesis("你好 world"),))
     talk = Talk(FLAT, settings(FLAT, "en"), engine=engine)
