@@ -297,11 +297,11 @@ def translator(name: str, *, region: str, aliases: Mapping[str, str], preferred:
             f"{model} does not translate live speech; use {translators.OPENAI} or {translators.DEFAULT}.",
             param="model",
         )
-    _check_region(model, row, region)
+    _check_region(model, row, region, ", or qwen-mt-flash, which translates the text of live recognition")
     return model
 
 
-def _check_region(model: str, row: Model, region: str) -> None:
+def _check_region(model: str, row: Model, region: str, otherwise: str = "") -> None:
     if region in REGIONS and region not in row.regions:
         offered = " or ".join(each.capitalize() for each in REGIONS if each in row.regions)
-        raise BadRequest(f"{model} is not offered in the region {region}: use {offered}.", param="model")
+        raise BadRequest(f"{model} is not offered in the region {region}: use {offered}{otherwise}.", param="model")

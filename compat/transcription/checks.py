@@ -6,7 +6,7 @@ import logging
 import re
 from urllib.parse import parse_qsl, urlsplit
 
-from compat.catalogue import live, presets, rates
+from compat.catalogue import live, presets, rates, translators
 from compat.catalogue import models as catalogue
 from compat.config import regions
 from compat.config.settings import Settings
@@ -63,8 +63,14 @@ def _models(settings: Settings) -> None:
         preferred = catalogue.resolve(settings.live_model, settings.aliases)[0]
     except ModelNotFound as exc:
         raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which is not a known model.") from exc
-    if live.find(preferred) is None:
-        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which does not take live speech.")
+    found = live.find(preferred)
+    if found is None or found.protocol == "livetranslate":
+        raise SettingsError(f"COMPAT_LIVE_MODEL names {settings.live_model}, which does not transcribe live speech.")
+    translator = settings.live_translation_model
+    try:
+        catalogue.translator(translator, region="custom", aliases=settings.aliases, preferred=translators.DEFAULT)
+    except (BadRequest, ModelNotFound) as exc:
+        raise SettingsError(f"COMPAT_LIVE_TRANSLATION_MODEL names {translator}, but {exc.message}") from exc
     region, (model, row) = settings.short_region, catalogue.resolve("whisper-1", {}, settings.model_family)
     if region in catalogue.REGIONS and not (region in row.regions or row.us):
         raise SettingsError(

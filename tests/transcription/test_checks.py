@@ -1,4 +1,4 @@
-"""Settings that contradict COMPAT_ONE_REGION."""
+"""Settings that contradict each other, and models that cannot do what they are set for."""
 
 from __future__ import annotations
 
@@ -42,3 +42,25 @@ def test_one_region_excludes_what_is_in_another(environment: dict[str, str], nam
         checks.check(settings)
 
     assert "COMPAT_ONE_REGION=true" in str(caught.value)
+
+
+MODELS = [
+    ("COMPAT_LIVE_MODEL", "fun-asr-realtime", ""),
+    ("COMPAT_LIVE_MODEL", "nothing", "which is not a known model"),
+    ("COMPAT_LIVE_MODEL", "fun-asr", "does not transcribe live speech"),
+    ("COMPAT_LIVE_MODEL", "qwen3.5-livetranslate-flash-realtime", "does not transcribe live speech"),
+    ("COMPAT_LIVE_TRANSLATION_MODEL", "qwen3.8-livetranslate-flash-realtime", ""),
+    ("COMPAT_LIVE_TRANSLATION_MODEL", "qwen-mt-flash", ""),
+    ("COMPAT_LIVE_TRANSLATION_MODEL", "nothing", "is not known here"),
+    ("COMPAT_LIVE_TRANSLATION_MODEL", "fun-asr-realtime", "does not translate live speech"),
+]
+
+
+@pytest.mark.parametrize(("setting", "model", "error"), MODELS)
+def test_a_model_is_set_for_what_it_can_do(setting: str, model: str, error: str) -> None:
+    settings = Settings.read({setting: model})
+    if not error:
+        checks.check(settings)
+        return
+    with pytest.raises(SettingsError, match=f"{setting} names {model}.*{error}"):
+        checks.check(settings)
