@@ -12,6 +12,7 @@ from compat.emulator.live_settings import LiveReadings
 from compat.emulator.realtime.live_turn import LiveTurn
 from compat.emulator.realtime.messages import Completed, Failed, ServerEvent, Text
 from compat.emulator.sound import BYTES_PER_MS
+from compat.emulator.text import separator
 
 
 class Turn(LiveTurn):
@@ -66,10 +67,11 @@ class Turn(LiveTurn):
         )
 
     def _shown(self, partial: Hypothesis) -> Hypothesis:
-        whole = " ".join(filter(None, (partial.text, partial.stash)))
+        stash = separator(partial.text, partial.stash) + partial.stash
+        whole = partial.text + stash
         match self._readings.text:
             case "prefix":
-                return partial
+                return Hypothesis(partial.text, stash)
             case "at_end":
                 return Hypothesis("", whole)
             case "revised":

@@ -152,7 +152,11 @@ def test_snapshots_are_the_listeners_beliefs_each_told_once() -> None:
 
     events = talk.say(*frames(silence(500)), COMMIT)
 
-    assert snapshots(events) == [("", "hello"), ("hello", "word"), ("hello world", "")]
+    assert snapshots(events) == [
+        ("", "hello"),
+        ("hello", " word"),
+        ("hello world", ""),
+    ]  # text + stash is what is heard so far
     assert transcripts(events) == ["hello world"]
 
 
