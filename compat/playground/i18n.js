@@ -1,4 +1,5 @@
-// Puts the words on the page. Elements name theirs: data-i18n, data-i18n-label, data-i18n-hint (a placeholder).
+// Puts the words on the page. Elements name theirs: data-i18n, data-i18n-label, data-i18n-hint (a placeholder),
+// data-i18n-empty (of what has no content yet).
 
 import { forBrowser } from "./api.js";
 import { ADVICE } from "./errors.js";
@@ -29,7 +30,7 @@ export function put() {
   for (const node of document.querySelectorAll("[data-i18n]")) node.textContent = say(node.dataset.i18n);
   for (const node of document.querySelectorAll("[data-i18n-label]")) node.ariaLabel = say(node.dataset.i18nLabel);
   for (const node of document.querySelectorAll("[data-i18n-hint]")) node.placeholder = say(node.dataset.i18nHint);
-  document.getElementById("captions").dataset.empty = say("empty");
+  for (const node of document.querySelectorAll("[data-i18n-empty]")) node.dataset.empty = say(node.dataset.i18nEmpty);
   const other = document.getElementById("language");
   other.textContent = tongue === "zh" ? "English" : "中文";
   other.lang = tongue === "zh" ? "en" : "zh-CN";

@@ -26,7 +26,7 @@ export async function microphone(take) {
   let stream;
   try {
     if (!navigator.mediaDevices) throw new DOMException("", "NotAllowedError"); // plain http from another machine
-    stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
+    stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true } });
   } catch (error) {
     throw microphoneError(error);
   }
@@ -40,8 +40,9 @@ export async function microphone(take) {
   return { stream, close: hush };
 }
 
-/** Plays a file, aloud, and calls `ended` at its end. Returns its stream, and what stops it. Raises ApiError. */
-export async function player(file, take, ended) {
+/** Plays a file, aloud, and calls `ended` at its end. `volume` is between 0 and 1. Returns its stream, and what stops it.
+ *  Raises ApiError. */
+export async function player(file, take, ended, volume) {
   let output;
   const context = await opened(RATE, take, async (context) => {
     const source = context.createBufferSource();
@@ -50,7 +51,7 @@ export async function player(file, take, ended) {
     });
     output = context.createMediaStreamDestination();
     source.connect(output);
-    source.connect(context.destination);
+    source.connect(new GainNode(context, { gain: volume })).connect(context.destination);
     source.onended = ended;
     source.start();
     return source;

@@ -68,7 +68,7 @@ def test_both_languages_translate_the_same_strings() -> None:
     english, chinese = (FOLDER / "words.js").read_text().split("  zh: {")
 
     assert names(english) == names(chinese)
-    wanted = set(re.findall(r'data-i18n(?:-label|-hint)?="(\w+)"', (FOLDER / "index.html").read_text()))
+    wanted = set(re.findall(r'data-i18n(?:-label|-hint|-empty)?="(\w+)"', (FOLDER / "index.html").read_text()))
     for script in FOLDER.glob("*.js"):
         wanted |= set(re.findall(r'\bsay\("(\w+)"', script.read_text()))
     assert wanted <= set(names(english))

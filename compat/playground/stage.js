@@ -1,0 +1,94 @@
+// What the tabs for live sound share: the microphone, a file or the sample, start and stop, the level, and errors.
+
+import { ApiError } from "./api.js";
+import { announce, calm, complain } from "./dom.js";
+import { say } from "./i18n.js";
+import { LOST } from "./line.js";
+import { onAir } from "./record.js";
+import { microphone, player } from "./sound.js";
+
+function draw(canvas, level) {
+  const brush = canvas.getContext("2d");
+  const { width, height } = canvas;
+  const style = getComputedStyle(document.documentElement);
+  brush.clearRect(0, 0, width, height);
+  const loud = level > 0 ? Math.max(0, 1 + Math.log10(level) / 3) : 0;
+  for (let x = 0; x < width; x += 8) {
+    brush.fillStyle = style.getPropertyValue(x / width < loud ? "--accent" : "--line");
+    brush.beginPath();
+    brush.roundRect(x, 3, 5, height - 6, 2);
+    brush.fill();
+  }
+}
+
+let under = null; // what stops the session under way, in whatever tab
+
+/** Has the controls of a panel, which its elements name by data-do, run sessions one after the other. `open()` makes a
+ *  session {start(ask), take(pcm, level), stop, close, closed, stopping, line}, which starts with `asked()`. `look` shows
+ *  the rest of the panel while there is one, and `over(session)` is called after it. `volume`: of a file that plays.
+ *  Returns {focus}. */
+export function stage(panel, { open, asked, look, over, volume = 1 }) {
+  const part = (name) => panel.querySelector(`[data-do=${name}]`);
+  const [begun, stopped, fault] = [part("start"), part("stop"), part("error")];
+  const meter = (level) => draw(part("level"), level);
+
+  function show(talking) {
+    for (const name of ["start", "play", "sample"]) part(name).hidden = talking;
+    stopped.hidden = !talking;
+    look(talking);
+  }
+
+  /** Runs a session. `listen(take, ended)` opens what is heard, and returns its stream and what closes it. */
+  async function begin(listen, { aloud }) {
+    if (!stopped.hidden) return; // another one is under way
+    under?.();
+    calm(fault);
+    show(true);
+    stopped.disabled = true;
+    const talk = open();
+    let close = () => onAir(null);
+    const hush = () => (close(), (close = () => {}), meter(0)); // once: the next session may be on air by then
+    const stop = () => ((under = null), hush(), talk.stop());
+    try {
+      await talk.start(asked());
+      const heard = await listen(({ pcm, level }) => talk.stopping || (meter(level), talk.take(pcm, level)), stop);
+      close = () => (heard.close(), onAir(null));
+      under = stop;
+      talk.line.attach?.(heard.stream);
+      if (!aloud) onAir(stop);
+      stopped.onclick = stop;
+      stopped.disabled = false;
+      stopped.focus();
+      const { code, reason } = await talk.closed;
+      if (!talk.stopping) throw new ApiError(0, { code: code === LOST ? "network" : "session_ended", message: `${code} ${reason}` });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      complain(fault, error);
+    } finally {
+      if (under === stop) under = null;
+      hush();
+      talk.close();
+      over(talk);
+      const focused = document.activeElement === stopped || document.activeElement === document.body;
+      show(false);
+      if (focused) begun.focus({ preventScroll: true });
+      announce(say("done"));
+    }
+  }
+
+  const play = (file) => begin((take, ended) => player(file, take, ended, volume), { aloud: true });
+
+  meter(0);
+  begun.onclick = () => begin(microphone, { aloud: false });
+  part("play").onclick = () => part("file").click();
+  part("file").onchange = () => {
+    const [file] = part("file").files;
+    part("file").value = ""; // the same file may be chosen again
+    if (file) play(file);
+  };
+  part("sample").onclick = async () => {
+    const answer = await fetch(new URL("sample.mp3", import.meta.url));
+    play(await answer.blob());
+  };
+  return { focus: () => begun.focus() };
+}
