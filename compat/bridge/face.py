@@ -72,8 +72,7 @@ class RealtimeFace:
     translation = None
     busy = False
 
-    def decode(self, raw: str | bytes) -> ClientEvent:
-        return theirs.decode(raw)
+    decode = staticmethod(theirs.decode)
 
     def update(self, patch: TranslationPatch) -> None:
         """There is no such event."""

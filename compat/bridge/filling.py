@@ -24,7 +24,8 @@ class Filling:
 
     def sounded(self, now: float) -> None:
         """The client sent sound."""
-        self._left, self._due = self._link.dialect.rules.fill, now + _STEP
+        if fill := self._link.dialect.rules.fill:
+            self._left, self._due = fill, now + _STEP
 
     @property
     def deadline(self) -> float | None:

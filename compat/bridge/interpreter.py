@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pybase64
 
 from compat.bridge.actions import Action, ToClient, Translate
-from compat.bridge.face import ClientEvent, Said, SourceDelta, VoiceDelta
+from compat.bridge.face import Said, SourceDelta, VoiceDelta
 from compat.bridge.ordering import Sequencer
 from compat.bridge.sentences import Sentences
 from compat.catalogue import translators
@@ -60,8 +60,7 @@ class Interpreter:
     def busy(self) -> bool:
         return self._sentences is not None and self._target.busy
 
-    def decode(self, raw: str | bytes) -> ClientEvent:
-        return client_events.decode(raw)
+    decode = staticmethod(client_events.decode)
 
     def update(self, patch: TranslationPatch) -> None:
         self.session, self._before = apply(self.session, patch), self.session
