@@ -29,6 +29,7 @@ from compat.endpoints.call_transport import CallTransport, Sideband
 from compat.endpoints.multipart import MALFORMED
 from compat.endpoints.realtime import Admitted, Realtime
 from compat.errors import BadRequest, CompatError, NotFound, ServiceUnavailable
+from compat.openai_api.fields import once
 from compat.openai_api.realtime.opening import Opening, opening
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import AudioFormat
@@ -231,7 +232,8 @@ class Calls:
 
 
 def opening_of(connection: Request | WebSocket) -> Opening:
-    return opening(connection.query_params, connection.headers, connection.scope.get("subprotocols", ()))
+    query = once(connection.query_params.multi_items())
+    return opening(query, connection.headers, connection.scope.get("subprotocols", ()))
 
 
 async def _offered(request: Request) -> tuple[str, Patch | None]:

@@ -35,6 +35,7 @@ from compat.endpoints.transport import ClientTransport, Disconnected
 from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, Forbidden, NotAuthenticated, ServiceUnavailable
 from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api import secrets
+from compat.openai_api.fields import once
 from compat.openai_api.realtime.opening import Opening, opening, translating
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.server_events import ServerEvent
@@ -149,14 +150,14 @@ class Realtime:
         self._check(socket)
         if socket.query_params.get("call_id"):
             raise BadRequest("Calls by WebRTC are off: set COMPAT_WEBRTC_PORT.", param="call_id")
-        opened = opening(socket.query_params, socket.headers, socket.scope["subprotocols"])
+        opened = opening(once(socket.query_params.multi_items()), socket.headers, socket.scope["subprotocols"])
         admitted = self.identify(opened, socket)
         await self._gate.admit(socket, admitted.principal)
         return await self.allowed(admitted)
 
     async def _admit_translation(self, socket: WebSocket) -> Admitted:
         self._check(socket)
-        opened = translating(socket.query_params, socket.headers, socket.scope["subprotocols"])
+        opened = translating(once(socket.query_params.multi_items()), socket.headers, socket.scope["subprotocols"])
         principal, carried = self._caller(opened, socket)
         patch = carried.translation if carried else None
         if carried and patch is None:

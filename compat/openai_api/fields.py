@@ -101,6 +101,16 @@ def _check_length(fields: Iterable[tuple[str, str]]) -> None:
         )
 
 
+def once(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the parameters of a query, without Azure's `api-version`. Raises BadRequest for one that was sent with
+    different values."""
+    sent: dict[str, list[str]] = {}
+    for name, value in given:
+        if name != "api-version":
+            sent.setdefault(name, []).append(value)
+    return {name: _only(name[:64], each).strip() for name, each in sent.items()}
+
+
 def words(text: str) -> list[str]:
     """Split a list such as `word`, `word,segment`, `["word"]` or `['word', 'segment']`."""
     parts = (part.strip(" \t\r\n\"'") for part in text.strip().removeprefix("[").removesuffix("]").split(","))

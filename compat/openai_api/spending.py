@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from compat.errors import BadRequest
+from compat.openai_api.fields import once
 
 DAY: Final = 86400
 USUAL: Final = 7
@@ -64,17 +65,18 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 def query(given: Iterable[tuple[str, str]], now: float) -> UsageQuery:
     """Return what a query asks for: by default today and the six days before it. Raises BadRequest."""
-    single: dict[str, str] = {}
+    singles: list[tuple[str, str]] = []
     lists: dict[str, list[str]] = {name: [] for name in LISTS}
     for given_name, value in given:
         name = given_name.removesuffix("[]")
         if name in lists:
             lists[name] += [part.strip() for part in value.split(",") if part.strip()]
         elif name in SINGLE:
-            single[name] = value.strip()
+            singles.append((name, value))
         elif name != "api-version":
             known = ", ".join((*SINGLE, *LISTS))
             raise BadRequest(f"{name[:64]} is not a parameter here; {known} are.", param=name[:64])
+    single = once(singles)
     if unknown := [group for group in lists["group_by"] if group not in GROUPS]:
         raise BadRequest(f"group_by should be among {', '.join(GROUPS)}, not {unknown[0][:64]}.", param="group_by")
     if single.get("bucket_width", "1d") != "1d":
@@ -83,7 +85,9 @@ def query(given: Iterable[tuple[str, str]], now: float) -> UsageQuery:
     start = _number(single, "start_time", LATEST) if "start_time" in single else max(0, end - 1) - (USUAL - 1) * DAY
     first, last = max(0, start) // DAY, -(-end // DAY)
     if last <= first:
-        raise BadRequest("end_time should be later than start_time.", param="end_time")
+        late = ("end_time", "be later than start_time"), ("start_time", "not be in the future")
+        param, what = late["end_time" not in single]
+        raise BadRequest(f"{param} should {what}.", param=param)
     if page := single.get("page"):
         first = _page(page, first, last)
     limit = _number(single, "limit", MOST) if "limit" in single else USUAL

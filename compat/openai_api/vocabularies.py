@@ -15,6 +15,7 @@ import msgspec
 
 from compat.catalogue.vocabularies import HotWord, Vocabulary
 from compat.errors import BadRequest
+from compat.openai_api.fields import once
 from compat.openai_api.shapes import decoded
 
 OBJECT: Final = "dashscope.vocabulary"
@@ -81,7 +82,7 @@ def words(json: bytes) -> list[HotWord]:
 
 def page(query: Iterable[tuple[str, str]]) -> Page:
     """Return the page that a query asks for. Raises BadRequest."""
-    given = {name: value.strip() for name, value in query if name != "api-version"}
+    given = once(query)
     if unknown := [name for name in given if name not in QUERY]:
         raise BadRequest(f"{unknown[0][:64]} is not a parameter here; {', '.join(QUERY)} are.", param=unknown[0][:64])
     limit, order = given.get("limit") or str(USUAL), given.get("order") or "desc"

@@ -97,6 +97,12 @@ async def test_a_wrong_key_is_refused_at_the_upgrade_in_openai_s_shape(
     assert request_id is not None
 
 
+async def test_a_parameter_with_two_values_is_named(server: RunningServer) -> None:
+    status, error, _ = await refused(server, query="intent=transcription&model=whisper-1&model=fun-asr")
+
+    assert (400, "model") == (status, error["param"])
+
+
 @pytest.mark.parametrize("options", [KEYED, {"subprotocols": ["realtime", "openai-insecure-api-key.key-2"]}])
 async def test_a_key_is_accepted_in_the_header_and_in_the_subprotocol(
     keyed: RunningServer, options: dict[str, Any]

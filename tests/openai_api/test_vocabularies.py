@@ -66,6 +66,9 @@ PAGES: list[tuple[list[tuple[str, str]], Page | str]] = [
     ([("limit", "101")], "limit"),
     ([("limit", "٣")], "limit"),
     ([("order", "up")], "order"),
+    ([("limit", "1"), ("limit", "2")], "limit"),
+    ([("after", "v"), ("after", "v ")], Page(after="v")),
+    ([("prefix", "a"), ("prefix", "")], "prefix"),
     ([("before", "v")], "before"),
 ]
 
