@@ -16,6 +16,7 @@ source comes before or after the translation, is not documented.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import ClassVar
 
 import msgspec
@@ -30,6 +31,7 @@ from compat.text import joined
 
 _SOURCE_MODEL = "qwen3-asr-flash-realtime"
 _VOICE_RATE = 24_000
+_REMEMBERED_TURNS = 64
 _encoder = msgspec.json.Encoder()
 _OTHER = turns.OtherEvent()
 
@@ -67,6 +69,7 @@ class LiveTranslate:
     def __init__(self, model: str) -> None:
         self._model = translators.row(model)
         self._open: list[_TranslatedTurn] = []
+        self._closed: deque[_TranslatedTurn] = deque()
         self._turns: dict[str, _TranslatedTurn] = {}
         self._expecting = False
 
@@ -180,6 +183,14 @@ class LiveTranslate:
             self._begin(response, turn)
         return turn
 
+    def _close(self, turn: _TranslatedTurn) -> None:
+        """It gets no more reports. Its ids are remembered for a while, so that nothing late begins a turn."""
+        self._open.remove(turn)
+        self._closed.append(turn)
+        if len(self._closed) > _REMEMBERED_TURNS:
+            gone = self._closed.popleft()
+            self._turns = {name: each for name, each in self._turns.items() if each is not gone}
+
     def _unanswered(self) -> _TranslatedTurn | None:
         return next((turn for turn in self._open if not turn.texts), None)
 
@@ -192,7 +203,8 @@ class LiveTranslate:
         """The turns that are complete now."""
         last = max((number for number, turn in enumerate(self._open) if turn.answered), default=-1)
         done = [turn for number, turn in enumerate(self._open) if self._complete(turn, passed=number < last)]
-        self._open = [turn for turn in self._open if turn not in done]
+        for turn in done:
+            self._close(turn)
         return [turns.Final(turn=turn.name, text=turn.text, usage=turn.usage) for turn in done]
 
     def _complete(self, turn: _TranslatedTurn, *, passed: bool) -> bool:
@@ -240,13 +252,13 @@ class LiveTranslate:
 
     def _responded(self, response: wire.LtResponse) -> list[turns.Report]:
         turn = self._turns.get(response.id or "")
-        if turn is None or (response.id or "") not in turn.active:
+        if turn is None or turn not in self._open or (response.id or "") not in turn.active:
             return []
         turn.active.discard(response.id or "")
         turn.usage = _usage(turn.usage, response.usage)
         if response.status != "failed":
             return []
-        self._open.remove(turn)
+        self._close(turn)
         fault = response.status_details.error if response.status_details else None
         code, message = (fault.code, fault.message) if fault else (None, None)
         return [turns.TurnFailed(turn.name, faults.task_fault(code, message, None))]

@@ -1,0 +1,58 @@
+"""Events of LiveTranslate that come when their turn has its result."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from compat.dashscope_api.live.live_translate import LiveTranslate
+from compat.dashscope_api.live.turns import Final, OtherEvent, Report, TurnFailed
+
+MODELS = ["qwen3.5-livetranslate-flash-realtime", "qwen3.8-livetranslate-flash-realtime"]
+
+
+def read(dialect: LiveTranslate, *events: tuple[str, dict[str, object]]) -> list[Report]:
+    return [report for kind, fields in events for report in dialect.read(json.dumps({"type": kind, **fields}))]
+
+
+def turn(number: int) -> tuple[tuple[str, dict[str, object]], ...]:
+    item, response = {"item_id": f"item_{number}"}, f"resp_{number}"
+    return (
+        ("input_audio_buffer.speech_started", {**item, "audio_start_ms": 0}),
+        ("input_audio_buffer.speech_stopped", {**item, "audio_end_ms": 100}),
+        ("conversation.item.input_audio_transcription.completed", {**item, "transcript": "hello"}),
+        (
+            "response.text.done",
+            {"response_id": response, "previous_item_id": item["item_id"], "text": f"hola {number}"},
+        ),
+        ("response.done", {"response": {"id": response, "status": "completed"}}),
+    )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_late_event_begins_no_turn(model: str) -> None:
+    dialect = LiveTranslate(model)
+    late: list[tuple[str, dict[str, object]]] = [
+        ("response.text.done", {"response_id": "resp_1", "text": "hola 1"}),
+        ("response.done", {"response": {"id": "resp_1", "status": "failed"}}),
+        ("conversation.item.input_audio_transcription.completed", {"item_id": "item_1", "transcript": "hello"}),
+    ]
+
+    reports = read(dialect, *turn(1), *turn(2), *late)
+
+    assert [(report.turn, report.text) for report in reports if isinstance(report, Final)] == [
+        ("item_1", "hola 1"),
+        ("item_2", "hola 2"),
+    ]
+    assert not [report for report in reports if isinstance(report, TurnFailed)]
+    assert isinstance(reports[-2], OtherEvent)
+
+
+def test_a_long_session_remembers_a_bounded_number_of_turns() -> None:
+    dialect = LiveTranslate(MODELS[0])
+
+    for number in range(1000):
+        read(dialect, *turn(number))
+
+    assert len(dialect._turns) < 200  # noqa: SLF001 - memory has no other sign
