@@ -32,9 +32,8 @@ class Wire:
         self._owed = self._in_a_row = 0
         self.address = ""
         self.broken = 0
-        self.most_in_a_row = (
-            5  # cuts without a completed turn: the server gives up after eight reconnects without progress
-        )
+        # Cuts without a completed turn: the server waits twice as long after each, and gives up after eight.
+        self.most_in_a_row = 3
 
     def run(self, ready: threading.Event) -> None:
         async def listen() -> None:

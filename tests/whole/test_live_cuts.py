@@ -34,7 +34,7 @@ async def test_speech_cut_twenty_times_has_the_same_transcript_as_uncut_speech(m
     for cuts in (0, 20):
         with cut_house(engine) as (base_url, wire):
             spare = cuts // 5  # cuts after the end of the speech have no effect
-            breaks = Breaks(wire, cuts + spare, length_ms, pace=8, seed=20)
+            breaks = Breaks(wire, cuts + spare, length_ms, pace=8 if cuts else 48, seed=20)
             commits = [round(at * 1000) for at in PAUSES] + [length_ms] if mode == "commits" else []
             collector = TurnCollector(len(commits)) if commits else TurnCollector(until_ms=length_ms - 4500)
             told = session("pcm-24000", mode, model=model)
