@@ -146,6 +146,9 @@ async def server(url: str, key: str) -> list[Finding]:
         findings = [await _got(client, "server", f"{root}/healthz", lambda _: "runs")]
         if findings[0].state == "fault":
             return findings
+        if not parts.path.strip("/"):
+            url = f"{root}/v1"
+            findings.append(Finding("address", "fault", f"base addresses end in /v1: give clients {url}."))
         findings.append(await _got(client, "ready", f"{root}/readyz", lambda _: "can transcribe"))
         findings.append(await _got(client, "models", f"{url.rstrip('/')}/models", _listed))
     return [*findings, await _session(url, headers)]

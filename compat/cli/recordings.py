@@ -68,11 +68,18 @@ def _named(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
             place = _named_by(name)
             yield Recording(None, place, name) if place else UnreadablePath(name, "This is not the URL of a recording")
         elif path.is_dir():
-            yield from _walk(path, path, set())
+            yield from _some(_walk(path, path, set()), name, "The folder has no recordings")
         elif glob.has_magic(name) and not os.path.lexists(path):
-            yield from _matching(name)
+            yield from _some(_matching(name), name, "No recording matches")
         else:
             yield _file(path, path.parent)
+
+
+def _some(found: Iterator[Recording | UnreadablePath], name: str, why: str) -> Iterator[Recording | UnreadablePath]:
+    """Yield what was found at `name`, or that nothing was."""
+    first = next(found, None)
+    yield UnreadablePath(name, why) if first is None else first
+    yield from found
 
 
 def _named_by(url: str) -> Path | None:
@@ -124,8 +131,6 @@ def _matching(pattern: str) -> Iterator[Recording | UnreadablePath]:
     parts = Path(pattern).parts
     root = Path(*parts[: next(number for number, part in enumerate(parts) if glob.has_magic(part))])
     paths = sorted(set(_expanded(root, parts[len(root.parts) :], root)))
-    if not paths:
-        yield UnreadablePath(pattern, "No file matches")
     open_suffix = not Path(pattern).suffix
     folders: set[tuple[int, int]] = set()
     for path in paths:

@@ -223,10 +223,6 @@ class Report:
             self._line(path.name, None, "failed", None, path.why)
         self._failed(path.name, path.why)
 
-    def nothing(self, names: Sequence[str]) -> None:
-        if not self._quiet:
-            self._print(f"No recordings in {', '.join(names)}.")
-
     def ending(self) -> None:
         """Sum up, and list recordings without a transcript, whose errors may have scrolled away."""
         if self._done + len(self.left) > 1 and not (self._quiet or self._lines or self._printed):

@@ -110,5 +110,3 @@ def _waiting(
             yield piece
     for name in unreadable:
         report.unreadable(name)
-    if not (pieces or unreadable):
-        report.nothing(files)

@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (path := tmp_path / "talks" / name).parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     (tmp_path / "talks" / "day1" / "up").symlink_to("..")
-    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "void").mkdir(parents=True)
     (tmp_path / "elsewhere" / "far.flac").write_bytes(b"")
     (tmp_path / "talks" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "talks" / "broken.m4a").symlink_to("nowhere")
@@ -92,7 +92,9 @@ ALL = [
         (["talks/day1/*.*"], ["talks/day1/one.mp3", "talks/day1/one.wav"]),
         (["talks/day1/notes.txt"], ["talks/day1/notes.txt"]),
         (["none.wav", "talks/a.wav"], ["none.wav: No such file or directory", "talks/a.wav"]),
-        (["none*"], ["none*: No file matches"]),
+        (["none*"], ["none*: No recording matches"]),
+        (["talks/day1/*.txt"], ["talks/day1/*.txt: No recording matches"]),
+        (["elsewhere/void", "talks/a.wav"], ["elsewhere/void: The folder has no recordings", "talks/a.wav"]),
         (["talks/.trash"], ["talks/.trash/gone.wav"]),
         ([""], ["'': The file name is empty"]),
         (["talks/a.wav/x"], ["talks/a.wav/x: Not a directory"]),
