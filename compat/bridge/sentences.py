@@ -20,6 +20,11 @@ class Sentences:
         self._ids = ids
         self._text = ""
 
+    @property
+    def begun(self) -> str:
+        """The sentence that is not complete yet."""
+        return self._text.lstrip()
+
     def add(self, text: str | None) -> Iterator[tuple[str, str]]:
         """Add the next piece of a turn's text, None at its end. Yield the sentences that are complete."""
         self._text += text or ""

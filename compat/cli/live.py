@@ -1,4 +1,4 @@
-"""`qwen-asr-compat live`: caption a microphone, or raw audio on standard input.
+"""`qwen-asr-compat live`: caption or translate a microphone, a recording, or raw audio on standard input.
 
 Exit status: 0 after Ctrl-C or the end of the audio; 1 after an error; 2 for a wrong command.
 """
@@ -10,61 +10,88 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from compat.cli import client as server
-from compat.cli import sound
+from compat.cli import interpreting, listening, sound
 from compat.cli.captions import Kind, captions
-from compat.cli.listening import MODEL, LiveCaptions, listen
-from compat.cli.report import unread
+from compat.cli.interpreting import Languages, VoiceSink, interpret
+from compat.cli.listening import listen
+from compat.cli.report import printable, unread
+from compat.cli.translated import subtitles
+from compat.cli.voice import Loudspeaker, saved
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
 
 @click.command()
-@click.argument("source", metavar="[-]", type=click.Choice(["-"]), required=False)
+@click.argument(
+    "source", metavar="[FILE|-]", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False
+)
 @click.option("--device", help="Microphone, by number or part of its name. Default: the system's choice.")
-@click.option("--model", default=MODEL, show_default=True, help="Model to use.")
-@click.option("--language", help="Language spoken, if known.")
+@click.option("--to", "target", help="Translate into this language, such as zh.")
+@click.option("--model", help=f"Model to use.  [default: {listening.MODEL}, or with --to {interpreting.MODEL}]")
+@click.option("--language", "--from", "language", help="Language spoken, if known.")
+@click.option("--voice/--no-voice", default=False, help="With --to: play the translation.  [default: no-voice]")
+@click.option("--save-voice", type=_FILE, metavar="FILE.wav", help="With --to: write the spoken translation.")
 @server.options
-@click.option("--quiet", is_flag=True, help="Print final turns only.")
-@click.option("--json", "lines", is_flag=True, help="Print a JSON line for each turn.")
+@click.option("--fast", is_flag=True, help="Send a file as fast as the server accepts it, not in real time.")
+@click.option("--quiet", is_flag=True, help="Print final turns only; with --to, only the translation.")
+@click.option("-f", "--format", "shape", type=click.Choice(["text", "json", "srt", "vtt"]), default="text")
+@click.option("--json", "lines", is_flag=True, help="The same as --format json: a JSON line for each turn or sentence.")
 def live(
     source: str | None,
     device: str | None,
-    model: str,
+    target: str | None,
+    model: str | None,
     language: str | None,
+    voice: bool,
+    save_voice: Path | None,
     base_url: str,
     api_key: str,
     local: bool,
+    fast: bool,
     quiet: bool,
+    shape: str,
     lines: bool,
 ) -> None:
-    """Caption the microphone or raw audio.
+    """Caption the microphone, a recording or raw audio, or translate it while it is spoken.
 
-    Until Ctrl-C, or, with -, until standard input ends: 16-bit, mono, 24 kHz.
+    Until Ctrl-C, or until the recording or, with -, standard input ends: 16-bit, mono, 24 kHz.
     """
-    if source and sys.stdin.isatty():
-        raise click.UsageError("Standard input is the terminal: arecord -t raw -f S16_LE -r 24000 -c 1 | … live -")
+    _check(source, target, shape, voice=voice or save_voice is not None, fast=fast)
     if not source:
         sound.recorder()  # fails before a server is started
-    name = "standard input" if source else "microphone"
+    name = {None: "microphone", "-": "standard input"}.get(source) or printable(str(source))
+    kind: Kind = "json" if lines or shape == "json" else "lines" if quiet else "screen"
     faults: list[str] = []
 
-    with server.chosen(base_url, local) as base, captions(name, _kind(quiet, lines)) as shown:
-        audio = sound.standard_input if source else functools.partial(sound.microphone, device=device)
+    with contextlib.ExitStack() as stack:
+        voices: list[VoiceSink] = [stack.enter_context(saved(save_voice))] if save_voice else []
+        voices += [stack.enter_context(Loudspeaker())] if voice else []
+        base = stack.enter_context(server.chosen(base_url, local))
         client = server.client(base, api_key)
+        shown: Any = stack.enter_context(subtitles(name, kind) if target else captions(name, kind))
 
         def fault(message: str) -> None:
             faults.append(message)
             shown.fault(f"{name}: {message}")
 
+        def session(spoken: AsyncGenerator[bytes, None]) -> Awaitable[object]:
+            if target is None:
+                return listen(client, spoken, model or listening.MODEL, language, shown, fault)
+            languages = Languages(target, language)
+            return interpret(client, spoken, model or interpreting.MODEL, languages, shown, voices, fault)
+
         try:
-            asyncio.run(_session(client, audio, model, language, shown, fault))
+            asyncio.run(_until_stopped(client, _audio(source, device, fast=fast), session))
         except BrokenPipeError:
             unread()
         except server.failures() as exc:
@@ -72,19 +99,37 @@ def live(
     raise SystemExit(1 if faults else 0)
 
 
-def _kind(quiet: bool, lines: bool) -> Kind:
-    return "json" if lines else "lines" if quiet else "screen"
+def _check(source: str | None, target: str | None, shape: str, *, voice: bool, fast: bool) -> None:
+    """Raise click.UsageError for options that do not fit."""
+    if source == "-" and sys.stdin.isatty():
+        raise click.UsageError("Standard input is the terminal: arecord -t raw -f S16_LE -r 24000 -c 1 | … live -")
+    if fast and source in (None, "-"):
+        raise click.UsageError("--fast requires a file.")
+    if voice and target is None:
+        raise click.UsageError("--voice and --save-voice require --to.")
+    if shape in ("srt", "vtt"):
+        instead = "A live translation has no times: transcribe --translate has" if target else "transcribe --live has"
+        raise click.UsageError(f"There is no --format {shape} of live. {instead} it, for recordings.")
 
 
-async def _session(
+def _audio(
+    source: str | None, device: str | None, *, fast: bool
+) -> Callable[[asyncio.Queue[bytes]], AsyncGenerator[bytes, None]]:
+    match source:
+        case None:
+            return functools.partial(sound.microphone, device=device)
+        case "-":
+            return sound.standard_input
+        case _:
+            return functools.partial(sound.file, path=Path(source), fast=fast)
+
+
+async def _until_stopped(
     client: AsyncOpenAI,
     source: Callable[[asyncio.Queue[bytes]], AsyncGenerator[bytes, None]],
-    model: str,
-    language: str | None,
-    shown: LiveCaptions,
-    fault: Callable[[str], None],
+    session: Callable[[AsyncGenerator[bytes, None]], Awaitable[object]],
 ) -> None:
-    """Caption the source. Ctrl-C ends the audio and waits for the last words; a second Ctrl-C ends at once."""
+    """Run a session. Ctrl-C ends the audio and waits for the last words; a second Ctrl-C ends at once."""
     queue, loop = asyncio.Queue[bytes](), asyncio.get_running_loop()
 
     def stop() -> None:
@@ -94,4 +139,4 @@ async def _session(
     with contextlib.suppress(NotImplementedError):  # Windows
         loop.add_signal_handler(signal.SIGINT, stop)
     async with client:
-        await listen(client, source(queue), model, language, shown, fault)
+        await session(source(queue))

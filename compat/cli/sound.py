@@ -33,6 +33,15 @@ async def recording(path: Path, *, fast: bool) -> AsyncGenerator[bytes, None]:
             await asyncio.sleep(began + sent / SECOND - time.monotonic())
 
 
+async def file(queue: asyncio.Queue[bytes], path: Path, *, fast: bool) -> AsyncGenerator[bytes, None]:
+    """The same until something is put in the queue."""
+    async with contextlib.aclosing(recording(path, fast=fast)) as pieces:
+        async for piece in pieces:
+            if not queue.empty():
+                return
+            yield piece
+
+
 def _pieces(path: Path) -> Iterator[bytes]:
     from compat.audio import decode
 
@@ -123,14 +132,19 @@ async def microphone(queue: asyncio.Queue[bytes], device: str | None) -> AsyncGe
 
 
 def recorder() -> Any:  # noqa: ANN401 - a module without types
-    """Return the sounddevice module. Raise click.ClickException, with what to install, if it cannot be imported."""
+    """Return the sounddevice module for a microphone. Raise click.ClickException if it cannot be imported."""
+    return portaudio("live", "Without PortAudio: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -")
+
+
+def portaudio(what: str, otherwise: str) -> Any:  # noqa: ANN401 - a module without types
+    """Return the sounddevice module, which `what` needs. Raise click.ClickException, with what to install or to do
+    `otherwise`, if it cannot be imported."""
     try:
         import sounddevice
     except ImportError as exc:
-        raise click.ClickException(extras.missing("microphone", "live")) from exc
+        raise click.ClickException(extras.missing("microphone", what)) from exc
     except OSError as exc:
         raise click.ClickException(
-            f"live needs PortAudio ({exc}); on Debian: apt-get install libportaudio2. "
-            "Without PortAudio: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
+            f"{what} needs PortAudio ({exc}); on Debian: apt-get install libportaudio2. {otherwise}"
         ) from exc
     return sounddevice

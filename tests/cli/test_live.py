@@ -88,6 +88,14 @@ def test_an_audio_file_is_refused_as_raw_audio(server: RunningServer, tmp_path: 
     assert b"transcribe --live -" in done.stderr
 
 
+def test_a_recording_is_captioned(server: RunningServer, folder: Path) -> None:
+    done = call(server, folder, "live", "talk.mp3", "--fast", "--format", "json")
+
+    assert 0 == done.returncode, done.stderr
+    turns = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (WORDS, {"talk.mp3"}) == (words(" ".join(turn["text"] for turn in turns)), {turn["file"] for turn in turns})
+
+
 def test_audio_without_speech_succeeds(server: RunningServer, folder: Path) -> None:
     silence, nothing = (call(server, folder, "live", "-", given=given) for given in (PAUSE, b""))
 
@@ -202,7 +210,10 @@ def test_a_microphone_is_captioned_until_ctrl_c(server: RunningServer, folder: P
         (["transcribe", "talk.mp3", "--live", "--diarize"], "--live supports text, srt, vtt"),
         (["transcribe", "talk.mp3", "--live", "--format", "json"], "--live supports text, srt, vtt"),
         (["transcribe", "talk.mp3", "--fast"], "--fast requires --live."),
-        (["live", "talk.mp3"], "is not '-'"),
+        (["live", "nothing.mp3"], "'nothing.mp3' does not exist"),
+        (["live", "--fast"], "--fast requires a file."),
+        (["live", "talk.mp3", "--save-voice", "voice.wav"], "--voice and --save-voice require --to."),
+        (["live", "talk.mp3", "--format", "vtt"], "transcribe --live has it, for recordings"),
     ],
 )
 def test_a_wrong_command_says_what_is_wrong(folder: Path, arguments: list[str], message: str) -> None:

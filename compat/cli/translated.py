@@ -1,0 +1,141 @@
+"""Live translations on standard output: both texts in a terminal, lines of the translation, or JSON lines of both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from compat.bridge.sentences import Sentences
+from compat.cli.captions import Kind, Silent
+from compat.cli.report import as_json, harmless, printable
+from compat.text import joined
+
+PAUSE: Final = 4.0
+"""Seconds without a word, after which an incomplete sentence gets a line of its own."""
+_MOST = 4
+"""Sentences of the source that wait in a terminal for their translation."""
+TextKind = Literal["source", "translation"]
+
+
+@contextlib.contextmanager
+def subtitles(name: str, kind: Kind) -> Iterator[Subtitled]:
+    """Show the translation of the source `name`. "screen" falls back to "lines" without a terminal."""
+    if kind == "json":
+        yield JsonSubtitles(name)
+    elif kind == "screen" and sys.stdout.isatty():
+        with Live(console=Console(), auto_refresh=False, transient=True) as live:
+            yield SubtitleScreen(name, live)
+    else:
+        yield Subtitled()
+
+
+class Subtitled(Silent):
+    """Prints a line for each sentence of the translation. The base of the others, which override `complete`."""
+
+    def __init__(self) -> None:
+        self._texts: dict[TextKind, Sentences] = {"source": Sentences(str), "translation": Sentences(str)}
+        self._pause: asyncio.TimerHandle | None = None
+
+    def source(self, delta: str) -> None:
+        """Show more of the text of the source."""
+        self._add("source", delta)
+
+    def translation(self, delta: str) -> None:
+        """Show more of the translation."""
+        self._add("translation", delta)
+
+    def end(self) -> None:
+        """Show incomplete sentences as they are."""
+        if self._pause:
+            self._pause.cancel()
+        for kind, text in self._texts.items():
+            for _, sentence in text.add(None):
+                self.complete(kind, sentence)
+
+    def complete(self, kind: TextKind, sentence: str) -> None:
+        """Show a complete sentence."""
+        if kind == "translation":
+            click.echo(harmless(sentence) if sys.stdout.isatty() else sentence)
+
+    def _add(self, kind: TextKind, delta: str) -> None:
+        for _, sentence in self._texts[kind].add(delta):
+            self.complete(kind, sentence)
+        if self._pause:
+            self._pause.cancel()
+        self._pause = asyncio.get_running_loop().call_later(PAUSE, self.end)
+
+
+class JsonSubtitles(Subtitled):
+    """Prints a line of JSON for each sentence of either text."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def complete(self, kind: TextKind, sentence: str) -> None:
+        click.echo(as_json({"file": self._name, "kind": kind, "text": sentence}))
+
+
+class SubtitleScreen(Subtitled):
+    """Prints sentences of the source, and below them their translation. What is incomplete follows, dimmed, with the
+    position."""
+
+    def __init__(self, name: str, live: Live) -> None:
+        super().__init__()
+        self._name = name
+        self._live = live
+        self._seconds = 0
+        self._sources: list[str] = []
+
+    def sent(self, seconds: float) -> None:
+        if int(seconds) != self._seconds:
+            self._seconds = int(seconds)
+            self._draw()
+
+    def end(self) -> None:
+        super().end()
+        self._print_sources()
+        self._draw()
+
+    def complete(self, kind: TextKind, sentence: str) -> None:
+        if kind == "source":
+            self._sources.append(sentence)
+        if kind == "translation" or len(self._sources) > _MOST:
+            self._print_sources()
+        if kind == "translation":
+            self._live.console.print(Text(harmless(sentence), style="green"), soft_wrap=True)
+
+    def fault(self, message: str) -> None:
+        """Print an error above the texts in progress, which are redrawn and would overwrite it."""
+        if sys.stderr.isatty():
+            self._live.console.print(Text(harmless(message), style="red"), soft_wrap=True)
+        else:
+            super().fault(message)
+
+    def _print_sources(self) -> None:
+        if self._sources:
+            self._live.console.print(Text(harmless(joined(self._sources)), style="cyan"), soft_wrap=True)
+            self._sources = []
+
+    def _add(self, kind: TextKind, delta: str) -> None:
+        super()._add(kind, delta)
+        self._draw()
+
+    def _draw(self) -> None:
+        settled = harmless(joined(self._sources))
+        source = harmless(self._texts["source"].begun)
+        between = " " if settled and source else ""
+        lines = [
+            Text.assemble((settled, "cyan"), between, (source, "dim cyan")),
+            Text(harmless(self._texts["translation"].begun), style="dim green"),
+        ]
+        footer = Text(f"{printable(self._name)}: {self._seconds} s", style="dim")
+        self._live.update(Group(*(line for line in lines if line), footer), refresh=True)
