@@ -8,13 +8,16 @@ import * as keys from "./key.js";
 import { fill } from "./languages.js";
 import * as live from "./live.js";
 import { LANGUAGES, snippet } from "./snippets.js";
+import * as translate from "./translate.js";
 import * as upload from "./upload.js";
 
 let language = LANGUAGES[0];
+const TABS = { "panel-file": upload, "panel-live": live, "panel-translate": translate };
 
 /** Shows the code for what is chosen. */
 function code() {
-  const ask = at("panel-file").hidden ? live.asked() : upload.asked();
+  const shown = Object.keys(TABS).find((panel) => !at(panel).hidden);
+  const ask = TABS[shown].asked();
   at("code").replaceChildren(...highlighted(snippet(language, { base, keyed: key() !== "", ...ask })));
   for (const button of at("code-languages").children) button.ariaPressed = String(button.textContent === language);
 }
@@ -42,6 +45,7 @@ async function models() {
   const own = engine === "openai"; // another server, at COMPAT_ENGINE_URL
   value("engine", engine);
   at("demo").hidden = !engine || own;
+  at("no-translator").hidden = !engine;
   at("tagline").dataset.i18n = own ? "ownTagline" : engine ? "demoTagline" : body.data ? "serviceTagline" : "tagline";
   put();
   at("models").replaceChildren(...(body.data ?? []).map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
@@ -78,6 +82,7 @@ at("code-copy").onclick = () => copy(at("code").textContent);
 offerLanguages();
 upload.start();
 live.start();
+translate.start();
 fit();
 models();
 addEventListener("pageshow", () => (upload.restore(), fit())); // after the browser has put back what was filled in

@@ -1,14 +1,25 @@
 // The line of a live session: a WebSocket, or a call by WebRTC. Both are {send, close, closed}, and a call has {attach}.
 
-import { ApiError, base, call } from "./api.js";
+import { ApiError, base, call, key } from "./api.js";
 
 export const LOST = 1006; // the close code of a connection without a close frame
 
 const network = (message) => new ApiError(0, { code: "network", message });
 
+/** What opens a line for a session: a client secret, or the key itself where the server passes keys on and issues none. */
+export async function credential(path, session) {
+  try {
+    const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ session }) };
+    return (await call(path, options)).body.value;
+  } catch (error) {
+    if (error.status === 403 && key()) return key();
+    throw error;
+  }
+}
+
 /** Opens a WebSocket. `hear` gets its events. */
-export async function socket(secret, hear) {
-  const opened = new WebSocket(`${base.replace("http", "ws")}/realtime?intent=transcription`, [
+export async function socket(path, secret, hear) {
+  const opened = new WebSocket(`${base.replace("http", "ws")}${path}`, [
     "realtime",
     `openai-insecure-api-key.${secret}`,
   ]);

@@ -1,5 +1,7 @@
 // "The code for this": the request that the page makes, as programs. The key is never written into them.
 
+import { TRANSLATING } from "./snippets_translate.js";
+
 export const LANGUAGES = ["curl", "Python", "Node", "Browser"];
 
 /** The words of a list, one a line or between commas. */
@@ -248,4 +250,6 @@ await connection.setRemoteDescription({ type: "answer", sdp: await answer.text()
 const FILE = { curl, Python: python, Node: node, Browser: browser };
 const LIVE = { curl: liveCurl, Python: livePython, Node: liveNode, Browser: (ask) => (ask.transport === "webrtc" ? liveCall : liveBrowser)(ask) };
 
-export const snippet = (language, ask) => (ask.mode === "live" ? LIVE : FILE)[language](ask);
+const BY_MODE = { live: LIVE, interpret: TRANSLATING };
+
+export const snippet = (language, ask) => (BY_MODE[ask.mode] ?? FILE)[language](ask);

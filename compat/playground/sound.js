@@ -4,6 +4,9 @@ import { ApiError, microphoneError } from "./api.js";
 
 const RATE = 24_000;
 
+/** 16-bit samples in base64, as a session takes them. */
+export const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
+
 /** Connects the worklet to what `connect(context)` returns. */
 async function opened(rate, take, connect) {
   const context = new AudioContext(rate && { sampleRate: rate });

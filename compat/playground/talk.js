@@ -1,25 +1,12 @@
 // One live session: sound to the server, and turns back.
 
-import { ApiError, call, key } from "./api.js";
-import { phone, socket } from "./line.js";
+import { ApiError } from "./api.js";
+import { credential, phone, socket } from "./line.js";
 import { session } from "./snippets.js";
+import { base64 } from "./sound.js";
 
 const LAST_WORDS = 10_000; // milliseconds that stopping waits for them
 const EVENTS = "conversation.item.input_audio_transcription.";
-
-const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
-
-/** What opens the line: a client secret, or the key itself where the server passes keys on and issues none. */
-async function credential(ask) {
-  const body = JSON.stringify({ session: session(ask) });
-  try {
-    const options = { method: "POST", headers: { "content-type": "application/json" }, body };
-    return (await call("/realtime/client_secrets", options)).body.value;
-  } catch (error) {
-    if (error.status === 403 && key()) return key();
-    throw error;
-  }
-}
 
 /** A session. `report` gets {turn, stash} when the text of a turn has changed, and {delay}, {error}, {tags}. Turns are
  *  {text, start, end} with times in seconds after `offset`. */
@@ -34,8 +21,9 @@ export class Talk {
   }
 
   async start(ask) {
-    const open = ask.transport === "webrtc" ? phone : socket;
-    this.line = await open(await credential(ask), (event) => this.#hear(event));
+    const secret = await credential("/realtime/client_secrets", session(ask));
+    const hear = (event) => this.#hear(event);
+    this.line = await (ask.transport === "webrtc" ? phone(secret, hear) : socket("/realtime?intent=transcription", secret, hear));
     this.closed = this.line.closed;
     this.line.send({ type: "session.update", session: session(ask) });
   }

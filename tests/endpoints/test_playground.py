@@ -7,12 +7,14 @@ import httpx2
 import pytest
 
 from compat import __version__
+from compat.catalogue import translators
 from compat.emulator.engines.scripted import Scripted
 from compat.endpoints.playground import FOLDER
 from compat.errors import CompatError
 from compat.languages import DASHSCOPE
 from tests.running import running_server
 
+DEFAULT = translators.row(translators.DEFAULT)
 FILES = sorted(path.name for path in FOLDER.iterdir())
 
 
@@ -96,3 +98,11 @@ def test_the_page_offers_the_languages_that_a_model_takes() -> None:
 
     assert listed is not None
     assert DASHSCOPE == set(listed[1].split())
+
+
+@pytest.mark.parametrize(("name", "codes"), [("VOICED", DEFAULT.spoken), ("WRITTEN", DEFAULT.written)])
+def test_the_page_offers_the_languages_that_speech_is_translated_into(name: str, codes: frozenset[str]) -> None:
+    listed = re.search(rf'{name} = "([^"]+)"', (FOLDER / "languages.js").read_text())
+
+    assert listed is not None
+    assert codes == set(listed[1].split())

@@ -73,6 +73,11 @@ def test_every_view_is_accessible_and_fits(
         page.locator("#live-sample").click()
         expect(page.locator("#captions p").first).to_be_visible()
         check(page, "live")
+        page.locator("#tab-translate").click()
+        page.evaluate("document.getElementById('no-translator').hidden = false")
+        page.locator("#panel-translate [data-do=sample]").click()
+        expect(page.locator("#pairs .target").first).not_to_be_empty()
+        check(page, "translate")
 
 
 def test_the_transcript_and_the_waveform_work_by_keyboard(page: Page, speech: Path) -> None:

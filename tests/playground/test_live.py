@@ -77,6 +77,9 @@ def test_the_advice_without_a_microphone_fits_the_reason(page: Page, name: str, 
 
     expect(page.locator("#live-error")).to_contain_text("the reason")
     expect(page.locator("#live-error")).to_contain_text(advice)
+    page.get_by_role("tab", name="Translate").click()
+    page.locator("#translate-start").click()
+    expect(page.locator("#translate-error")).to_contain_text(advice)
 
 
 def test_a_session_that_the_server_ends_is_not_a_network_error(chromium: Browser) -> None:
@@ -84,6 +87,8 @@ def test_a_session_that_the_server_ends_is_not_a_network_error(chromium: Browser
     with command as (server, said), chromium.new_context(locale="en-GB") as context:
         page = context.new_page()
         page.goto(said[0].split()[-1].removesuffix("/v1"))
+        page.get_by_role("tab", name="Translate").click()
+        expect(page.get_by_role("note").last).to_contain_text("No translator answers here.")
         page.get_by_role("tab", name="Live").click()
         page.locator("#start").click()
         expect(page.locator("#stop")).to_be_enabled()

@@ -1,0 +1,117 @@
+// "The code for this" for live translation.
+
+const text = JSON.stringify;
+const quoted = (word) => `'${word.replaceAll("'", "'\\''")}'`; // for a shell
+const live = (base) => base.replace(/^http/, "ws");
+const audio = ({ target }) => ({ input: { transcription: { model: "gpt-realtime-whisper" } }, output: { language: target } });
+
+/** The configuration of a session that translates. */
+export const interpretation = (ask) => ({ model: ask.model, audio: audio(ask) });
+
+function curl({ base, keyed, ...ask }) {
+  const key = keyed ? ' \\\n  -H "Authorization: Bearer $OPENAI_API_KEY"' : "";
+  return `# a client secret: a key for one page and ten minutes, to open ${live(base)}/realtime/translations with
+curl ${base}/realtime/translations/client_secrets${key} -H "Content-Type: application/json" \\
+  -d ${quoted(text({ session: interpretation(ask) }))}`;
+}
+
+function python({ base, keyed, ...ask }) {
+  return `import asyncio, base64, wave
+from openai import AsyncOpenAI  # pip install "openai[realtime]"
+
+client = AsyncOpenAI(base_url=${text(base)}, websocket_base_url=${text(live(base))}${keyed ? "" : ', api_key="none-needed"'})
+
+async def main() -> None:
+    with wave.open("speech-24k.wav", "rb") as file:
+        assert file.getparams()[:3] == (1, 2, 24000), "not mono, 16-bit, 24 kHz"
+        pcm = file.readframes(file.getnframes())
+    voice = bytearray()
+    async with client.realtime.translations.connect(model=${text(ask.model)}) as session:
+        await session.session.update(session={"audio": ${text(audio(ask))}})
+        for at in range(0, len(pcm), 9600):  # 200 ms
+            sound = base64.b64encode(pcm[at : at + 9600]).decode()
+            await session.send({"type": "session.input_audio_buffer.append", "audio": sound})
+        await session.send({"type": "session.close"})
+        async for event in session:
+            if event.type == "session.output_transcript.delta":
+                print(event.delta, end="", flush=True)
+            elif event.type == "session.output_audio.delta":
+                voice += base64.b64decode(event.delta)
+            elif event.type == "session.closed":
+                break
+    with wave.open("voice.wav", "wb") as file:
+        file.setparams((1, 2, 24000, 0, "NONE", ""))
+        file.writeframes(voice)
+
+asyncio.run(main())
+`;
+}
+
+function node({ base, keyed, ...ask }) {
+  const key = keyed ? ', "openai-insecure-api-key." + process.env.OPENAI_API_KEY' : "";
+  return `import fs from "node:fs";
+import WebSocket from "ws"; // npm install ws
+
+const wav = fs.readFileSync("speech-24k.wav");
+if (wav.readUInt16LE(22) !== 1 || wav.readUInt32LE(24) !== 24000) throw new Error("not mono, 16-bit, 24 kHz");
+const pcm = wav.subarray(44);
+const voice = [];
+const socket = new WebSocket(${text(`${live(base)}/realtime/translations?model=${encodeURIComponent(ask.model)}`)}, ["realtime"${key}]);
+const send = (event) => socket.send(JSON.stringify(event));
+socket.onopen = () => {
+  send({ type: "session.update", session: ${text({ audio: audio(ask) })} });
+  for (let at = 0; at < pcm.length; at += 9600) // 200 ms
+    send({ type: "session.input_audio_buffer.append", audio: pcm.subarray(at, at + 9600).toString("base64") });
+  send({ type: "session.close" });
+};
+socket.onmessage = ({ data }) => {
+  const event = JSON.parse(data);
+  if (event.type === "session.output_transcript.delta") process.stdout.write(event.delta);
+  if (event.type === "session.output_audio.delta") voice.push(Buffer.from(event.delta, "base64"));
+  if (event.type === "session.closed") socket.close();
+};
+socket.onclose = () => fs.writeFileSync("voice.pcm", Buffer.concat(voice)); // mono, 16-bit, 24 kHz
+`;
+}
+
+function browser({ base, keyed, ...ask }) {
+  return `// Your own server fetches the client secret, so that no key is in the page.
+const issued = await fetch("${base}/realtime/translations/client_secrets", {
+  method: "POST",
+  headers: { "Content-Type": "application/json"${keyed ? ', Authorization: "Bearer " + key' : ""} },
+  body: JSON.stringify({ session: ${text(interpretation(ask))} }),
+});
+const { value } = await issued.json();
+const socket = new WebSocket(${text(`${live(base)}/realtime/translations?model=${encodeURIComponent(ask.model)}`)},
+  ["realtime", "openai-insecure-api-key." + value]);
+const sound = new AudioContext({ sampleRate: 24000 });
+let until = 0; // when the voice so far ends
+function play(coded) {
+  const pcm = new Int16Array(Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0)).buffer);
+  const buffer = new AudioBuffer({ length: pcm.length, sampleRate: 24000 });
+  buffer.copyToChannel(Float32Array.from(pcm, (sample) => sample / 32768), 0);
+  const source = new AudioBufferSourceNode(sound, { buffer });
+  source.connect(sound.destination);
+  source.start(until = Math.max(until, sound.currentTime + 0.1));
+  until += buffer.duration;
+}
+socket.onmessage = ({ data }) => {
+  const event = JSON.parse(data);
+  if (event.type === "session.output_transcript.delta") document.body.append(event.delta);
+  if (event.type === "session.output_audio.delta") play(event.delta);
+};
+await new Promise((opened) => (socket.onopen = opened));
+
+await sound.audioWorklet.addModule("${base.replace(/\/v1$/, "")}/playground/worklet.js");
+const microphone = new AudioWorkletNode(sound, "microphone");
+microphone.port.onmessage = ({ data }) => {
+  const audio = btoa(String.fromCharCode(...new Uint8Array(data.pcm)));
+  socket.send(JSON.stringify({ type: "session.input_audio_buffer.append", audio }));
+};
+const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true } });
+sound.createMediaStreamSource(stream).connect(microphone);
+// To stop: socket.send('{"type":"session.close"}'); the last words come before the socket closes.
+`;
+}
+
+export const TRANSLATING = { curl, Python: python, Node: node, Browser: browser };

@@ -1,0 +1,110 @@
+// Live translation: what is said and its translation side by side, and its voice. The texts stay over several sessions.
+
+import { at, complain, copy, save, tags } from "./dom.js";
+import { say, tag } from "./i18n.js";
+import { Interpretation } from "./interpret.js";
+import * as pairs from "./pairs.js";
+import { stage } from "./stage.js";
+import { Voice } from "./voice.js";
+
+const BEHIND = 0.15; // volume of a file below its translation
+const voice = new Voice();
+let talk = null;
+let answered = null; // what answers, as the session says it: {model, engine, language, voice, ignored}
+let delays = {};
+
+export const asked = () => ({
+  mode: "interpret", model: at("translate-model").value.trim() || "gpt-realtime-translate", target: at("target").value,
+});
+
+function report({ source, target, voice: sound, session, error, delay }) {
+  if (source) pairs.add("source", source, lang());
+  if (target) pairs.add("target", target, lang());
+  if (target && delay) delays.target = delay;
+  if (sound) {
+    const wait = voice.add(sound);
+    if (delay) delays.voice = delay + Math.round(wait * 1000);
+  }
+  if (session) answered = session.dashscope;
+  if (error) complain(at("translate-error"), error);
+  show();
+}
+
+/** The language of the translation, which an engine only marks. */
+const lang = () => (answered?.engine ? "" : (answered?.language ?? ""));
+
+/** Shows who answers, and how late. */
+function show() {
+  at("translate-downloads").hidden = pairs.empty();
+  if (answered) {
+    const names = new Intl.DisplayNames([tag()], { type: "language" });
+    const [spoken, ignored] = [answered.output_modalities.includes("audio"), answered.ignored ?? []];
+    at("translation-of").textContent = `${say("translation")} · ${names.of(answered.language)}`;
+    tags(at("translate-tags"), [
+      answered.engine ? say("markedBy", { engine: answered.engine }) : say("answeredBy", { model: answered.model }),
+      say(spoken ? (answered.engine ? "placeholder" : "withVoice") : "textOnly", { voice: answered.voice ?? "" }),
+      ignored.length && say("ignored", { names: ignored.join(", ") }),
+    ]);
+  } else at("translation-of").textContent = say("translation");
+  lag();
+}
+
+function lag() {
+  const [came, waiting] = [voice.seconds, voice.waiting];
+  at("lag").textContent = [
+    delays.target && say("translatedAfter", { ms: delays.target }),
+    delays.voice && say("voicedAfter", { ms: delays.voice }),
+    came && say("voicePlayed", { s: (came - waiting).toFixed(1), rest: waiting.toFixed(1) }),
+  ].filter(Boolean).join(" · ");
+}
+
+function look(talking) {
+  at("translate-clear").disabled = talking;
+  at("translate-model").disabled = talking; // that of a session cannot change
+  show();
+}
+
+function open() {
+  voice.begin();
+  pairs.end();
+  [delays, answered] = [{}, null];
+  return (talk = new Interpretation(report));
+}
+
+function over() {
+  talk = null;
+}
+
+const content = { txt: () => pairs.plain(), json: () => pairs.json({ model: answered?.model, engine: answered?.engine, language: answered?.language }) };
+
+function loudness() {
+  const muted = at("mute").ariaPressed === "true";
+  voice.volume = muted ? 0 : at("volume").valueAsNumber / 100;
+  at("volume").disabled = muted;
+}
+
+export function start() {
+  const { focus } = stage(at("panel-translate"), { open, asked, look, over, volume: BEHIND });
+  at("target").onchange = () => talk?.update(asked());
+  at("mute").onclick = () => {
+    at("mute").ariaPressed = String(at("mute").ariaPressed !== "true");
+    loudness();
+  };
+  at("volume").oninput = loudness;
+  at("translate-downloads").onclick = ({ target }) => {
+    const { format } = target.dataset;
+    if (format) save(`translation.${format}`, content[format]());
+  };
+  at("translate-copy").onclick = () => copy(pairs.plain());
+  at("translate-clear").onclick = () => {
+    pairs.clear();
+    tags(at("translate-tags"), []);
+    [delays, answered] = [{}, null];
+    look(false);
+    focus();
+  };
+  setInterval(() => (talk || voice.waiting) && lag(), 250);
+  document.addEventListener("language", show);
+  loudness();
+  show();
+}

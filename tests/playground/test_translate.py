@@ -1,0 +1,137 @@
+"""Live translation in a real browser: every word once and in order, in both columns and in the voice that is played."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.emulator.livetranslate.talk import said
+from tests.emulator.recordings import wav
+from tests.playground.test_snippets import RUNNERS
+from tests.running import RunningServer, running_server
+
+WORDS = VOCABULARY[:6]
+TEXT = " ".join(WORDS)
+LISTENING = """
+globalThis.played = [];  // every piece of sound that the page plays: when, by its context's clock, and its samples
+const start = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (when = 0) {
+  const pcm = [...this.buffer.getChannelData(0)].map((sample) => Math.round(sample * 32768));
+  if (pcm.length < 48_000) played.push({ when, pcm }); // not the file itself
+  return start.call(this, when);
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def tones() -> Iterator[RunningServer]:
+    with running_server(Tones(), cors_origins=("*",)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> Path:
+    wav(path := tmp_path / "spoken.wav", encode(lay(WORDS), rate=24_000) + bytes(24_000), rate=24_000)
+    return path
+
+
+@pytest.fixture
+def translating(chromium: Browser, tones: RunningServer) -> Iterator[Page]:
+    with chromium.new_context(locale="en-GB", permissions=["microphone"], accept_downloads=True) as context:
+        page = context.new_page()
+        page.add_init_script(LISTENING)
+        page.goto(tones.base_url.removesuffix("/v1"))
+        page.get_by_role("tab", name="Translate").click()
+        yield page
+
+
+def heard(page: Page) -> list[str]:
+    """Return the words of the voice that was played. Its pieces follow each other without gaps or overlaps."""
+    pieces: list[dict[str, Any]] = page.evaluate("played")
+    ends = [piece["when"] + len(piece["pcm"]) / 24_000 for piece in pieces]
+    for end, piece in zip(ends, pieces[1:], strict=False):
+        assert piece["when"] > end - 1e-6
+    return said(np.concatenate([piece["pcm"] for piece in pieces]).astype("<i2").tobytes())
+
+
+def downloaded(page: Page, name: str) -> str:
+    with page.expect_download() as download:
+        page.locator("#translate-downloads").get_by_role("button", name=name).click()
+    return Path(download.value.path()).read_text()
+
+
+def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path) -> None:
+    page = translating
+    page.get_by_label("Translate into").select_option("fr")
+    page.locator("#translate-file").set_input_files(spoken)
+    expect(page.locator("#translate-stop")).to_be_focused()
+    expect(page.locator("#translate-start")).to_be_focused()
+
+    assert list(WORDS) == heard(page)
+    expect(page.locator("#pairs .source")).to_have_text(TEXT)
+    expect(page.locator("#pairs .target")).to_have_text(f"[fr] {TEXT}")
+    expect(page.get_by_role("heading", name="Translation · French")).to_be_visible()
+    expect(page.locator("#translate-tags")).to_contain_text("voice: Tina")
+    expect(page.locator("#lag")).to_have_text(
+        re.compile(r"translation after \d+ ms · voice after \d+ ms · .* s to come")
+    )
+    assert f"{TEXT}\n[fr] {TEXT}\n" == downloaded(page, "txt")
+    assert {
+        "model": "qwen3.5-livetranslate-flash-realtime",
+        "language": "fr",
+        "source": TEXT,
+        "translation": f"[fr] {TEXT}",
+        "pairs": [{"source": TEXT, "translation": f"[fr] {TEXT}"}],
+    } == json.loads(downloaded(page, "json"))
+    page.get_by_role("button", name="Clear").press("Enter")
+    expect(page.locator("#pairs")).to_be_empty()
+    expect(page.locator("#translate-start")).to_be_focused()
+
+
+def test_a_language_without_a_voice_is_written_and_the_voice_can_be_muted(translating: Page, spoken: Path) -> None:
+    page = translating
+    page.get_by_role("button", name="Mute the voice").press("Enter")
+    expect(page.get_by_role("button", name="Mute the voice", pressed=True)).to_be_focused()
+    expect(page.get_by_label("Volume of the voice")).to_be_disabled()
+    page.locator("optgroup[label='Text only'] option", has_text="Cantonese").wait_for(state="attached")
+    page.get_by_label("Translate into").select_option("yue")
+    page.locator("#translate-file").set_input_files(spoken)
+
+    expect(page.locator("#pairs .target")).to_have_text(f"[yue] {TEXT}")
+    expect(page.locator("#translate-tags")).to_contain_text("text only")
+    assert [] == page.evaluate("played")
+
+
+def test_a_model_that_does_not_translate_is_refused_by_name(translating: Page) -> None:
+    translating.locator("#translate-model").fill("no-such-model")
+    translating.locator("#translate-start").press("Enter")
+
+    expect(translating.locator("#translate-error")).to_contain_text("model_not_found")
+    expect(translating.locator("#translate-start")).to_be_focused()
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "Node"])
+def test_a_program_gets_the_translation(translating: Page, spoken: Path, language: str) -> None:
+    spoken.rename(spoken.with_name("speech-24k.wav"))
+    translating.get_by_label("Translate into").select_option("fr")
+    translating.get_by_role("button", name=language, exact=True).click()
+    command = RUNNERS[language](spoken.parent, translating.locator("#code").inner_text())
+
+    done = subprocess.run(command, cwd=spoken.parent, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    if language == "curl":
+        assert '"value":"ek_' in done.stdout
+    else:
+        assert f"[fr] {TEXT}" == done.stdout
+        (voice,) = spoken.parent.glob("voice.*")
+        assert list(WORDS) == said(voice.read_bytes()[44 if language == "Python" else 0 :])
