@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -32,6 +32,17 @@ TIMEOUT: Final = 10.0  # seconds for an answer
 SKEW: Final = 30.0  # seconds by which this machine's clock may differ
 LEAST: Final = 1 << 30  # bytes free on the disk of uploads
 DECODERS: Final = ("aac", "alac", "amrnb", "amrwb", "flac", "mp3", "opus", "pcm_s16le", "vorbis", "wmav2")
+SESSIONS: Final = {
+    "live speech": ("/realtime?intent=transcription", {"session.created": ""}),
+    "live translation": (
+        "/realtime/translations?model=gpt-realtime-translate",
+        {
+            "session.created": '{"type": "session.update", "session": {"audio": {"output": {"language": "es"}}}}',
+            "session.updated": '{"type": "session.close"}',
+            "session.closed": "",
+        },
+    ),
+}
 State = Literal["ok", "off", "fault"]
 
 
@@ -138,7 +149,7 @@ async def clock(root: str, now: Callable[[], float] = time.time) -> Finding:
 
 
 async def server(url: str, key: str) -> list[Finding]:
-    """Check a running server: its health, whether it is ready, its models, the key, and a live session."""
+    """Check a running server: its health, whether it is ready, its models, the key, and live sessions."""
     parts = urlsplit(url)
     root = f"{parts.scheme}://{parts.netloc}"
     headers = {"authorization": f"Bearer {key}"}
@@ -151,7 +162,7 @@ async def server(url: str, key: str) -> list[Finding]:
             findings.append(Finding("address", "fault", f"base addresses end in /v1: give clients {url}."))
         findings.append(await _got(client, "ready", f"{root}/readyz", lambda _: "can transcribe"))
         findings.append(await _got(client, "models", f"{url.rstrip('/')}/models", _listed))
-    return [*findings, await _session(url, headers)]
+    return [*findings, *[await _session(url, headers, name, path, steps) for name, (path, steps) in SESSIONS.items()]]
 
 
 def _listed(body: object) -> str:
@@ -186,25 +197,29 @@ def _refusal(status: int, body: object) -> str:
     return f"answers with status {status}: is it the address of this server?"
 
 
-async def _session(url: str, headers: dict[str, str]) -> Finding:
-    """Open a live session and wait for its first event."""
-    address = f"{url.rstrip('/').replace('http', 'ws', 1)}/realtime?intent=transcription"
+async def _session(url: str, headers: dict[str, str], name: str, path: str, exchange: Mapping[str, str]) -> Finding:
+    """Open a live session. `exchange` maps the end of an event's type to the message to send after it; the last message
+    is empty."""
+    address = f"{url.rstrip('/').replace('http', 'ws', 1)}{path}"
     started = time.perf_counter()
     try:
         async with asyncio.timeout(TIMEOUT), connect(address, additional_headers=headers) as session:
-            event = json.loads(await session.recv())
+            for expected, message in exchange.items():
+                event = json.loads(await session.recv())
+                if not str(event.get("type")).endswith(expected):
+                    return Finding(name, "fault", _refusal(200, event))
+                if message:
+                    await session.send(message)
     except InvalidStatus as exc:
         try:
             body = json.loads(exc.response.body or b"")
         except ValueError:
             body = None
-        return Finding("live speech", "fault", _refusal(exc.response.status_code, body))
-    except (OSError, WebSocketException, TimeoutError, ValueError) as exc:
+        return Finding(name, "fault", _refusal(exc.response.status_code, body))
+    except (OSError, WebSocketException, TimeoutError, ValueError, AttributeError) as exc:
         why = f"no session ({type(exc).__name__}): does a proxy in front of the server pass WebSockets on?"
-        return Finding("live speech", "fault", why)
-    if isinstance(event, dict) and str(event.get("type")).endswith("session.created"):
-        return Finding("live speech", "ok", "a session opens", _ms(started))
-    return Finding("live speech", "fault", _refusal(200, event))
+        return Finding(name, "fault", why)
+    return Finding(name, "ok", "a session opens", _ms(started))
 
 
 def _ms(started: float) -> float:

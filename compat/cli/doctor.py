@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import tempfile
 import time
-import uuid
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
@@ -16,31 +15,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from compat.catalogue import live, models
+from compat.catalogue import live, models, translators
 from compat.cli import checks
 from compat.cli.checks import TIMEOUT, Finding
+from compat.cli.greeting import greeted
 from compat.cli.serving import remote
 from compat.config import extras
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
 from compat.dashscope_api.calls import Call, json_call
-from compat.dashscope_api.live.task_messages import (
-    RunPayload,
-    TaskAction,
-    TaskActionHeader,
-    TaskInput,
-    TaskPayload,
-    decode,
-    encode,
-)
+from compat.endpoints.live_models import live_translator
 from compat.errors import (
     BadRequest,
     CompatError,
     ModelNotFound,
     NotAuthenticated,
     NotFound,
-    ServiceFailed,
     ServiceTimedOut,
     ServiceUnavailable,
 )
@@ -48,7 +39,7 @@ from compat.server.local_engine import LocalEngine
 from compat.upstream.http import Service
 from compat.upstream.sockets import Sockets
 
-LIVE, LOCAL, ENGINE = "live speech", "local engine", "COMPAT_ENGINE=openai"
+LIVE, TRANSLATION, LOCAL, ENGINE = "live speech", "live translation", "local engine", "COMPAT_ENGINE=openai"
 OPENAI = "gpt-live-transcribe"  # the name behind which the operator may set the model for live speech
 LOADING = 60.0  # seconds for the local engine to load its model
 ENGINE_BYTES = 1 << 30  # of the engine's files
@@ -137,6 +128,7 @@ def configuration(settings: Settings) -> Table:
     table.add_row("fallback", settings.fallback_root or "none")
     table.add_row("model family", settings.model_family)
     table.add_row("live model", settings.live_model)
+    table.add_row("live translation", settings.live_translation_model)
     table.add_row("model aliases", ", ".join(settings.aliases) or "the built-in ones")
     return table
 
@@ -168,7 +160,9 @@ async def local_engine(name: str) -> list[Finding]:
                 return [Finding(LOCAL, "fault", f"{why} Reinstall moonshine-voice, or set DASHSCOPE_API_KEY.")]
             loaded = Finding(LOCAL, "ok", f"{name} loads its model", (time.perf_counter() - started) * 1000)
             sockets = Sockets("ws://localhost", connect_timeout=TIMEOUT, socket=str(engine.path))
-            return [loaded, await _probe(LIVE, _greeted(sockets, live.DEFAULT, Principal(engine.key)))]
+            asked = {LIVE: live.DEFAULT, TRANSLATION: translators.DEFAULT}
+            principal = Principal(engine.key)
+            return [loaded, *[await _probe(name, greeted(sockets, model, principal)) for name, model in asked.items()]]
     finally:
         await asyncio.to_thread(engine.close)
 
@@ -188,32 +182,21 @@ async def _surfaces(settings: Settings, root: str, live_root: str, key: str, pre
     sockets = Sockets(live_root, connect_timeout=settings.connect_timeout)
     try:
         findings = [await _probe(f"{prefix}{name}", service.send(call, principal)) for name, call in PROBES.items()]
-        return [*findings, await _probe(f"{prefix}{LIVE}", _greeted(sockets, model, principal))]
+        findings.append(await _probe(f"{prefix}{LIVE}", greeted(sockets, model, principal, live_root)))
+        return [*findings, await _translation(settings, sockets, principal, live_root, prefix)]
     finally:
         await service.close()
 
 
-async def _greeted(sockets: Sockets, model: str, principal: Principal) -> None:
-    """Open a live session without audio, and wait until the service has begun it. Nothing is billed."""
-    connection = await sockets.open(model, principal)
+async def _translation(settings: Settings, sockets: Sockets, principal: Principal, root: str, prefix: str) -> Finding:
+    name = f"{prefix}{TRANSLATION}"
     try:
-        async with asyncio.timeout(TIMEOUT):
-            if live.row(model).protocol == "realtime":
-                await anext(connection)
-                return
-            task_id = uuid.uuid4().hex
-            sound = {"format": "pcm", "sample_rate": live.row(model).rate}
-            payload = RunPayload(model=model, parameters=sound, input=TaskInput())
-            await connection.send(encode(TaskAction(TaskActionHeader(action="run-task", task_id=task_id), payload)))
-            event = decode(await anext(connection)).header
-            if event.event != "task-started":
-                raise ServiceFailed(f"The model {model} is refused: {event.error_code} {event.error_message}.")
-            finish = TaskActionHeader(action="finish-task", task_id=task_id)
-            await connection.send(encode(TaskAction(finish, TaskPayload())))
-    except TimeoutError:
-        raise ServiceTimedOut("DashScope's live service did not answer in time.") from None
-    finally:
-        await connection.close()
+        model = live_translator(translators.OPENAI, settings)
+    except CompatError as exc:
+        return Finding(name, "off", exc.message)
+    if translators.find(model) is None:
+        return Finding(name, "off", f"{model} translates the sentences of live speech.")
+    return await _probe(name, greeted(sockets, model, principal, root))
 
 
 async def _probe(name: str, answer: Awaitable[object]) -> Finding:

@@ -306,7 +306,8 @@ class Realtime:
     def _advise(self, error: CompatError, model: str) -> CompatError:
         """Name the client's field and the setting to check in a refusal of the service."""
         told = advised(error, model, self._settings.live_root)
-        return told if told.param != "model" else type(told)(told.message, param=MODEL, code=told.code)
+        named = told.param != "model" or translators.find(model)
+        return told if named else type(told)(told.message, param=MODEL, code=told.code)
 
 
 def _identifiers() -> Callable[[str], str]:

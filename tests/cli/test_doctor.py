@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 
 from compat.cli import checks
 from compat.cli.checks import Finding
-from compat.cli.doctor import LIVE, PROBES, configuration, examine, local_engine
+from compat.cli.doctor import LIVE, PROBES, TRANSLATION, configuration, examine, local_engine
 from compat.config.settings import Settings
 from compat.emulator.app import create_app
 from compat.emulator.engines.scripted import Scripted
@@ -19,7 +22,7 @@ from tests.cli.command import call
 from tests.running import running_server
 from tests.servers import serve
 
-SURFACES = (*PROBES, LIVE)
+SURFACES = (*PROBES, LIVE, TRANSLATION)
 
 
 async def test_every_surface_of_the_emulator_responds() -> None:
@@ -44,7 +47,7 @@ async def test_a_wrong_base_url_is_reported() -> None:
         findings = [finding for url in (f"{root}/v2", other) for finding in await examine(Settings(base_url=url), "k")]
 
     assert {(False, "is not at this address: check DASHSCOPE_BASE_URL and DASHSCOPE_REGION.")} == {
-        (finding.healthy, finding.answer) for finding in findings if finding.surface != LIVE
+        (finding.healthy, finding.answer) for finding in findings if finding.surface not in (LIVE, TRANSLATION)
     }
     assert not any(finding.healthy for finding in findings)
 
@@ -85,7 +88,55 @@ async def test_the_configured_live_model_is_probed(model: str) -> None:
     with serve(create_app(Scripted(()))) as root:
         findings = await examine(Settings(base_url=root, live_model=model), "a-key")
 
-    assert (LIVE, "ok", "answers") == (findings[-1].surface, findings[-1].state, findings[-1].answer)
+    assert (LIVE, "ok", "answers") == (findings[-2].surface, findings[-2].state, findings[-2].answer)
+
+
+@pytest.mark.parametrize(
+    ("model", "state", "answer"),
+    [
+        ("qwen3-livetranslate-flash-realtime", "ok", "answers"),
+        ("qwen3.8-livetranslate-flash-realtime", "ok", "answers"),
+        ("qwen-mt-flash", "off", "qwen-mt-flash translates the sentences of live speech."),
+        ("qwen3-asr-flash-realtime", "off", "qwen3-asr-flash-realtime does not translate live speech"),
+    ],
+)
+async def test_the_configured_model_for_live_translation_is_probed(model: str, state: str, answer: str) -> None:
+    with serve(create_app(Scripted(()))) as root:
+        findings = await examine(Settings(base_url=root, live_translation_model=model), "a-key")
+
+    assert (TRANSLATION, state) == (findings[-1].surface, findings[-1].state)
+    assert findings[-1].answer.startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("code", "model", "advice"),
+    [
+        ("AccessDenied", "qwen3.8-livetranslate-flash-realtime", "set DASHSCOPE_WORKSPACE_ID"),
+        (
+            "AccessDenied",
+            "qwen3.5-livetranslate-flash-realtime",
+            "in DASHSCOPE_REGION",
+        ),
+        ("ModelNotFound", "qwen3.8-livetranslate-flash-realtime", "set DASHSCOPE_WORKSPACE_ID"),
+    ],
+)
+async def test_a_refused_model_for_live_translation_names_the_setting(code: str, model: str, advice: str) -> None:
+    """DashScope refuses it at the upgrade."""
+    with serve(refusing(code)) as root:
+        findings = await examine(Settings(base_url=root, live_translation_model=model), "a-key")
+
+    assert (TRANSLATION, "fault") == (findings[-1].surface, findings[-1].state)
+    assert advice in findings[-1].answer
+
+
+def refusing(code: str) -> Starlette:
+    """Return a service that refuses live sessions with this code."""
+
+    async def refuse(socket: WebSocket) -> None:
+        status = 404 if code == "ModelNotFound" else 403
+        await socket.send_denial_response(JSONResponse({"code": code, "message": "Refused."}, status))
+
+    return Starlette(routes=[WebSocketRoute("/api-ws/v1/realtime", refuse)])
 
 
 def states(findings: list[Finding]) -> dict[str, str]:
@@ -121,17 +172,17 @@ async def test_the_clock_is_compared_with_dashscope_s(behind: float, state: str,
 
 
 async def test_the_local_engine_is_started_and_asked() -> None:
-    assert {"local engine": "ok", LIVE: "ok"} == states(await local_engine("tones"))
+    assert {"local engine": "ok", LIVE: "ok", TRANSLATION: "ok"} == states(await local_engine("tones"))
 
 
 @pytest.mark.parametrize(
     ("path", "key", "faults"),
     [
         ("/v1", "a-good-key", {}),
-        ("/v1", "wrong", {"models": "set OPENAI_API_KEY", LIVE: "set OPENAI_API_KEY"}),
+        ("/v1", "wrong", dict.fromkeys(("models", LIVE, TRANSLATION), "set OPENAI_API_KEY")),
         ("", "a-good-key", {"address": "base addresses end in /v1: give clients http://127.0.0.1:"}),
         ("/", "a-good-key", {"address": "base addresses end in /v1: give clients http://127.0.0.1:"}),
-        ("/v2", "a-good-key", {"models": "(status 404)", LIVE: "(status 404)"}),
+        ("/v2", "a-good-key", dict.fromkeys(("models", LIVE, TRANSLATION), "(status 404)")),
     ],
 )
 async def test_a_running_server_is_checked(path: str, key: str, faults: dict[str, str]) -> None:
@@ -139,7 +190,9 @@ async def test_a_running_server_is_checked(path: str, key: str, faults: dict[str
         found = await checks.server(server.base_url.replace("/v1", path), key)
     gone = await checks.server("http://127.0.0.1:9/v1", key)
 
-    assert ["server", "ready", "models", LIVE] == [each.surface for each in found if each.surface != "address"]
+    assert ["server", "ready", "models", LIVE, TRANSLATION] == [
+        each.surface for each in found if each.surface != "address"
+    ]
     assert faults.keys() == {finding.surface for finding in found if not finding.healthy}
     assert all(faults[finding.surface] in finding.answer for finding in found if not finding.healthy)
     assert [("server", "fault")] == [(finding.surface, finding.state) for finding in gone]

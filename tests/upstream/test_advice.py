@@ -18,6 +18,8 @@ ROWS: list[tuple[type[CompatError], str, str, set[str]]] = [  # error, model, ho
     (Forbidden, "qwen-audio-3.0-asr-flash-filetrans", "https://dashscope-intl.aliyuncs.com", {WORKSPACE}),
     (ModelNotFound, NEW, SHARED, {WORKSPACE}),
     (NotFound, NEW, "http://127.0.0.1:8001", {WORKSPACE}),
+    (Forbidden, "qwen3.8-livetranslate-flash-realtime", SHARED, {WORKSPACE}),
+    (Forbidden, "qwen3.5-livetranslate-flash-realtime", SHARED, {REGION}),
     (Forbidden, NEW, OWN, {REGION, WORKSPACE}),
     (Forbidden, OLD, SHARED, {REGION}),
     (ModelNotFound, OLD, SHARED, set()),
