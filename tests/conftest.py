@@ -31,7 +31,7 @@ SLOW = (
     # conversations: `scripts/test --quick` leaves them out.
     "audio", "benchmarks", "cli", "deploy", "docs", "emulator", "examples", "faults", "playground", "scripts",
     "transcription", "whole",
-    "bridge/test_conversations", "bridge/test_fuzz", "bridge/test_properties",
+    "bridge/test_conversations", "bridge/test_fuzz", "bridge/test_properties", "bridge/test_translation_properties",
     "endpoints/test_admission", "endpoints/test_audio_bounds", "endpoints/test_background_jobs",
     "endpoints/test_health", "endpoints/test_jobs", "endpoints/test_loading", "endpoints/test_origins",
     "endpoints/test_paths", "endpoints/test_realtime_",

@@ -44,6 +44,10 @@ class Face(Protocol):
         """The settings of a session that translates."""
 
     @property
+    def fill(self) -> float:
+        """Seconds of silence that the service hears when the client stops sending sound."""
+
+    @property
     def busy(self) -> bool:
         """Whether something that was said is not with the client yet."""
 
@@ -70,6 +74,7 @@ class RealtimeFace:
     """`/v1/realtime`: the events of the bridge are its own."""
 
     translation = None
+    fill = 0.0
     busy = False
 
     decode = staticmethod(theirs.decode)

@@ -1,31 +1,40 @@
 """Silence for a service that hears the end of a sentence only if something follows it.
 
 A client that stops sending sound, as some do in pauses, would wait for the end of its last sentence. So silence follows
-what it sent, as fast as time passes, for as long as the protocol says (`Rules.fill`).
+what it sent, as fast as time passes, for as long as the `Face` says. It does not follow at once: a client may send a
+second of sound at a time, or over a slow network, and silence within a word would cut that word.
 """
 
 from __future__ import annotations
 
 from compat.bridge.caller import CallerSide
+from compat.bridge.face import Face
 from compat.bridge.link import Link
 from compat.bridge.replay import ReplayBuffer
 
 _STEP = 0.5
-"""Seconds without sound before the first silence, and of every silence."""
+"""Seconds of every silence."""
+_LATE = 1.0
+"""Seconds that sound may be late before the first silence."""
+_LONGEST = 3.0
+"""Seconds of the longest sound that a client is expected to send at a time."""
 
 
 class Filling:
-    def __init__(self, link: Link, replay: ReplayBuffer, caller: CallerSide) -> None:
+    def __init__(self, link: Link, replay: ReplayBuffer, caller: CallerSide, face: Face) -> None:
+        self._fill = face.fill
         self._link = link
         self._replay = replay
         self._caller = caller
         self._left = 0.0
         self._due = 0.0
+        self._seconds = 0.0
 
     def sounded(self, now: float) -> None:
-        """The client sent sound."""
-        if fill := self._link.dialect.rules.fill:
-            self._left, self._due = fill, now + _STEP
+        """The client sent sound. The next is expected when as much time has passed as this lasts."""
+        if self._fill:
+            before, self._seconds = self._seconds, self._caller.seconds
+            self._left, self._due = self._fill, now + min(self._seconds - before, _LONGEST) + _LATE
 
     @property
     def deadline(self) -> float | None:

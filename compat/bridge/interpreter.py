@@ -30,6 +30,8 @@ class Interpreter:
     and each of its sentences is translated by itself. `ids("event")` returns a new identifier of that kind;
     `expires_at` is in seconds since the epoch."""
 
+    fill = 8.0
+
     def __init__(self, session: TranslationSession, ids: Callable[[str], str], expires_at: int) -> None:
         self.session = session
         self._before: TranslationSession | None = None

@@ -103,7 +103,7 @@ class Bridge:
         self._reading = True
         self._closing_at: float | None = None
         self._lifespan = Lifespan(self._link, self._binder, self._caller)
-        self._filling = Filling(self._link, self._replay, self._caller)
+        self._filling = Filling(self._link, self._replay, self._caller, self._outbox.face)
         self._shutdown = Shutdown(
             self._items, self._binder, self._replay, self._caller, self._link, self._limits, self._outbox.face
         )

@@ -20,9 +20,12 @@ from compat.bridge.actions import (
     Translate,
     Wake,
 )
+from compat.bridge.interpreter import Interpreter
 from compat.bridge.limits import SessionLimits
 from compat.errors import ServiceUnavailable
 from compat.openai_api.realtime.opening import Opening
+from compat.openai_api.realtime.session import AudioFormat
+from compat.openai_api.translations.session import TranslationSession
 from tests.bridge.service import RATE, Service, word
 from tests.bridge.stage import counting, resolve
 
@@ -34,13 +37,14 @@ class Simulation:
         self,
         limits: SessionLimits | None = None,
         *,
-        manual: bool,
+        manual: bool = False,
         joined: bool = False,
         padding: int = 0,
         service: Service | None = None,
         others: tuple[Service, ...] = (),
+        translation: TranslationSession | None = None,
     ) -> None:
-        """`others`: the services of further models."""
+        """`others`: the services of further models. `translation`: the session translates."""
         self.now, self.grace = 1000.0, 0.0
         self.frames: list[dict[str, Any]] = []
         self.service: Service | None = None
@@ -48,20 +52,26 @@ class Simulation:
         self.alarm: float | None = None
         self.reading = True
         self.hangup: Hangup | None = None
+        self.sentences: list[Translate] = []
         self.sessions = 0
         self.sent_bytes = self.commits = 0
         self._like = service or Service()
         self._likes = {each.model: each for each in (self._like, *others)}
         self._model = self._like.model
+        ids = counting()
         self.bridge = Bridge(
             Opening(),
             resolve=resolve,
-            ids=counting(),
+            ids=ids,
             expires_at=0,
             limits=limits or SessionLimits(attempts=100_000, first_delay=0.0),
             preferred=self._like.model,
+            face=Interpreter(translation, ids, 0) if translation else None,
+            track=AudioFormat(rate=RATE) if translation else None,
         )
-        self._do(self.bridge.start(self.now))
+        self.perform(self.bridge.start(self.now))
+        if translation:
+            return
         turns = None if manual else {"type": "server_vad", "silence_duration_ms": 500, "prefix_padding_ms": padding}
         form = {"type": "audio/pcm", "rate": RATE}
         session = {"audio": {"input": {"format": form, "turn_detection": turns}}, "dashscope": {"live_deltas": joined}}
@@ -69,16 +79,16 @@ class Simulation:
 
     def say(self, kind: str, **fields: object) -> None:
         self.commits += kind == "input_audio_buffer.commit"
-        self._do(self.bridge.from_client(json.dumps({"type": kind, **fields}), self.now))
+        self.perform(self.bridge.from_client(json.dumps({"type": kind, **fields}), self.now))
         while self.bridge.more:
-            self._do(self.bridge.from_client_more(self.now))
+            self.perform(self.bridge.from_client_more(self.now))
 
     def append(self, pcm: bytes) -> None:
         self.say("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
 
     def stop(self, grace: float) -> None:
         """Shut the server down."""
-        self._do(self.bridge.shutdown(self.grace or grace, self.now))
+        self.perform(self.bridge.shutdown(self.grace or grace, self.now))
 
     def connect(self) -> None:
         """Accept the pending connection to the service."""
@@ -86,7 +96,7 @@ class Simulation:
             self.dialled = False
             self.sessions += 1
             self.service = self._likes[self._model].again(self.sessions)
-            self._do(self.bridge.upstream_opened(self.now))
+            self.perform(self.bridge.upstream_opened(self.now))
 
     def deliver(self) -> bool:
         """Deliver the next frame of the service to the bridge; return False if there is none."""
@@ -94,24 +104,24 @@ class Simulation:
             return False
         line = self.service.lines.popleft()
         self.service.delivered(line)
-        self._do(self.bridge.from_upstream(line, self.now))
+        self.perform(self.bridge.from_upstream(line, self.now))
         return True
 
     def cut(self) -> None:
         """Break the connection to the service. Frames in transit are lost."""
         if self.service is not None or self.dialled:
             self.service, self.dialled = None, False
-            self._do(self.bridge.upstream_lost(ServiceUnavailable("cut"), self.now))
+            self.perform(self.bridge.upstream_lost(ServiceUnavailable("cut"), self.now))
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
         if self.service is not None:
             self.service.wait(seconds)
         if self.service is not None and not self.service.lines:
-            self._do(self.bridge.upstream_pong(self.now, self.now))
+            self.perform(self.bridge.upstream_pong(self.now, self.now))
         if self.alarm is not None and self.alarm <= self.now:
             self.alarm = None
-            self._do(self.bridge.tick(self.now))
+            self.perform(self.bridge.tick(self.now))
             assert self.alarm is None or self.alarm > self.now, "the bridge asks to be woken in the past"
 
     def settle(self) -> None:
@@ -132,7 +142,7 @@ class Simulation:
         """The number of the client's commits that were not errors."""
         return self.commits - len(self.of("error"))
 
-    def _do(self, actions: list[Action]) -> None:  # noqa: C901 - one case for each action
+    def perform(self, actions: list[Action]) -> None:  # noqa: C901 - one case for each action
         sent = False
         for action in actions:
             match action:
@@ -155,10 +165,12 @@ class Simulation:
                     self.alarm = at if self.alarm is None else min(at, self.alarm)
                 case Hangup():
                     self.hangup = action
-                case CheckVocabulary() | Translate():
+                case Translate():
+                    self.sentences.append(action)
+                case CheckVocabulary():
                     pass
         if sent and self.service is not None:
-            self._do(self.bridge.upstream_drained(self.now))
+            self.perform(self.bridge.upstream_drained(self.now))
 
     # --- the client's view ---
 

@@ -62,7 +62,7 @@ class LiveTranslate:
     """`_open`: the turns without a final report, in order. `_turns` maps the items and responses of the service to
     turns. `_expecting`: whether the service sends the text of the source."""
 
-    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000, fill=8.0, idle=20.0, longest=6600.0)
+    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000, idle=20.0, longest=6600.0)
     spent: ClassVar[int] = 0
     silence: ClassVar[float | None] = None
 

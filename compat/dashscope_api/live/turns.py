@@ -210,16 +210,13 @@ Report: TypeAlias = TurnReport | Opened | Finished | Refused | SetupRefused | Br
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What a protocol asks of the one who sends.
 
-    `frame_bytes`: the audio in one message. `fill`: seconds of silence to send when the client stops sending sound, so
-    that the service hears the end of what was said.
-    `acknowledged`: a session begins with its first audio, which may be sent after `Opened`. `idle`: seconds without
-    audio after which to finish a session. `longest`: seconds of audio, and `tokens`: input tokens, after which to
-    finish it between two turns.
+    `frame_bytes`: the audio in one message. `acknowledged`: a session begins with its first audio, which may be sent
+    after `Opened`. `idle`: seconds without audio after which to finish a session. `longest`: seconds of audio, and
+    `tokens`: input tokens, after which to finish it between two turns.
     """
 
     frame_bytes: int
     acknowledged: bool = False
-    fill: float = 0.0
     idle: float | None = None
     longest: float | None = None
     tokens: int | None = None

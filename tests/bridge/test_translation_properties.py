@@ -1,0 +1,96 @@
+"""Property tests: every word is translated once and in order, as text and as voice, whatever service and network do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.bridge.schedule import Schedule, Speech, speeches
+from tests.bridge.service import Service
+from tests.bridge.translating import FLAT, NESTED, TEXT_ONLY, Listening, TranslateService, spoken_numbers
+
+WHISPER: dict[str, Any] = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+models = pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
+thorough = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+traits = st.fixed_dictionaries(
+    {
+        "settles": st.booleans(),
+        "late": st.integers(0, 2),
+        "names": st.sampled_from(["item", "part", "nowhere"]),
+        "source": st.sampled_from(["before", "before", "after"]),
+        "done": st.sampled_from(["once", "twice", "contradicted"]),
+        "responses": st.sampled_from([1, 2, 100]),
+        "noise": st.sampled_from(["", "empty", "never"]),
+    }
+)
+schedules = st.builds(
+    Schedule,
+    seed=st.integers(0, 2**32),
+    chunk=st.sampled_from([640, 3200, 3201, 16000]),
+    cuts=st.sampled_from([0.0, 0.05, 0.3]),
+    delivery=st.integers(1, 6),
+)
+
+
+def serving(model: str, like: dict[str, Any]) -> Service:
+    """Several responses to a turn name it, and end in order. Those in a different order end after the source."""
+    if model == TEXT_ONLY:
+        return Service(settles=like["settles"], late=like["late"])
+    source = "before" if like["late"] else like["source"]
+    responses = 100 if like["late"] or like["names"] == "nowhere" else like["responses"]
+    return TranslateService(model=model, **(like | {"responses": responses, "source": source}))
+
+
+def translated(speech: Speech, service: Service) -> list[str]:
+    """The numbers of the words that are translated."""
+    noise = isinstance(service, TranslateService) and service.noise
+    turns = [[name[1:] for name in turn] for turn in speech.turns]
+    return [number for turn in turns if not (noise and int(turn[0]) % 3 == 0) for number in turn]
+
+
+@models
+@thorough
+@given(speech=speeches(1, 8), schedule=schedules, like=traits)
+def test_every_word_is_translated_once_although_the_client_stops_sending(
+    model: str, speech: Speech, schedule: Schedule, like: dict[str, Any]
+) -> None:
+    service = serving(model, like)
+    listening = Listening(service, model, language="es")
+    listening.say("session.update", session=WHISPER)
+
+    schedule.run(listening, speech.pcm)
+    listening.settle()
+
+    listening.check()
+    expected = translated(speech, service)
+    assert listening.numbers == expected
+    assert listening.source.split() == [f"w{number}" for number in expected]
+    if model != TEXT_ONLY:
+        assert listening.voice == list(map(int, expected))
+
+
+@models
+@thorough
+@given(speech=speeches(1, 6), schedule=schedules, like=traits, end=st.floats(0, 1))
+def test_what_was_said_before_the_close_is_translated_and_nothing_follows(
+    model: str, speech: Speech, schedule: Schedule, like: dict[str, Any], end: float
+) -> None:
+    service = serving(model, {**like, "noise": ""})
+    listening = Listening(service, model, language="es")
+    pcm = speech.pcm
+    at = int(end * len(pcm)) // schedule.chunk * schedule.chunk
+
+    schedule.run(listening, pcm[:at])
+    listening.close()
+    replace(schedule, seed=schedule.seed + 1).run(listening, pcm[at : at + 10 * schedule.chunk])
+    listening.settle()
+
+    listening.check()
+    assert listening.hangup is not None
+    assert listening.bridge.over
+    assert listening.frames[-1]["type"] == "session.closed"
+    assert listening.numbers == spoken_numbers(pcm[: at & ~1])
