@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import errno
+import ipaddress
 import json
 import os
 import shutil
@@ -22,6 +24,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from compat.audio import fit, probe
 from compat.audio.worker import Worker, WorkerQueue
+from compat.cli import calls
 from compat.config.principal import ANYONE
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
@@ -61,7 +64,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 async def machine(settings: Settings) -> list[Finding]:
     """Check what every server needs on its machine."""
-    findings = [await _media(), _disk(settings), _webhooks(settings)]
+    findings = [await _media(), _disk(settings), _webhooks(settings), calls_port(settings)]
     return [*findings, await _store(settings.store)] if settings.store else findings
 
 
@@ -112,6 +115,33 @@ def _webhooks(settings: Settings) -> Finding:
     scheme = "http and https" if settings.allow_http_webhooks else "https"
     where = "public and private" if settings.allow_private_webhooks else "public"
     return Finding("webhooks", "ok", f"signed; {scheme}, to {where} addresses")
+
+
+def calls_port(settings: Settings) -> Finding:
+    """Bind the port of calls by WebRTC, and look for what keeps clients elsewhere from it."""
+    name, port, host = "WebRTC", settings.webrtc_port, settings.webrtc_host
+    if port is None:
+        return Finding(name, "off", "to allow calls, set COMPAT_WEBRTC_PORT.")
+    kinds = "UDP and TCP" if settings.webrtc_tcp else "UDP"
+    try:
+        for each in calls.bound(settings, "0.0.0.0", demo=False, workers=1):  # noqa: S104 - closed at once
+            each.close()
+    except SettingsError as exc:
+        if isinstance(exc.__cause__, OSError) and exc.__cause__.errno == errno.EADDRINUSE:
+            why = f"port {port} is in use ({kinds}): by the running server, or choose another COMPAT_WEBRTC_PORT."
+            return Finding(name, "off", why)
+        return Finding(name, "fault", str(exc))
+    if host and _local(host) and not all(map(_local, settings.webrtc_address)):
+        return Finding(name, "fault", f"COMPAT_WEBRTC_HOST={host} receives nothing from other machines: unset it.")
+    if not settings.webrtc_address and (settings.trusted_proxies or settings.public_url):
+        why = "behind a proxy, clients have to be told where the port is: set COMPAT_WEBRTC_ADDRESS."
+        return Finding(name, "fault", why)
+    told = ", ".join(settings.webrtc_address) or "the address of each request; behind NAT, set COMPAT_WEBRTC_ADDRESS"
+    return Finding(name, "ok", f"port {port} is free ({kinds}); clients are told {told}")
+
+
+def _local(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 async def _store(place: str) -> Finding:

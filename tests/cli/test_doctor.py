@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -21,6 +24,7 @@ from compat.emulator.engines.scripted import Scripted
 from tests.cli.command import call
 from tests.running import running_server
 from tests.servers import serve
+from tests.witnesses import free_port
 
 SURFACES = (*PROBES, LIVE, TRANSLATION)
 
@@ -147,7 +151,8 @@ async def test_this_machine_is_checked(tmp_path: Path) -> None:
     settings = Settings(spool=tmp_path, store=str(tmp_path / "jobs.sqlite"), webhook_secret=b"of the tests")
     without = Settings(spool=tmp_path / "none", store="redis://127.0.0.1:9/0")
 
-    assert dict.fromkeys(("FFmpeg", "disk", "webhooks", "job store"), "ok") == states(await checks.machine(settings))
+    expected = dict.fromkeys(("FFmpeg", "disk", "webhooks", "job store"), "ok") | {"WebRTC": "off"}
+    assert expected == states(await checks.machine(settings))
     faults = {finding.surface: finding.answer for finding in await checks.machine(without) if not finding.healthy}
     assert {"disk", "job store"} == set(faults)
     assert "set COMPAT_SPOOL to a folder that can." in faults["disk"]
@@ -169,6 +174,33 @@ async def test_the_clock_is_compared_with_dashscope_s(behind: float, state: str,
 
     assert (state, "off") == (finding.state, unknown.state)
     assert answer in finding.answer
+
+
+@pytest.mark.parametrize(
+    ("settings", "state", "answer"),
+    [
+        ({"webrtc_port": None}, "off", "set COMPAT_WEBRTC_PORT"),
+        ({}, "ok", "is free (UDP and TCP); clients are told the address of each request"),
+        ({"webrtc_tcp": False, "webrtc_address": ("203.0.113.7",)}, "ok", "(UDP); clients are told 203.0.113.7"),
+        ({"webrtc_host": "203.0.113.7"}, "fault", "set COMPAT_WEBRTC_HOST to an address of this machine"),
+        ({"webrtc_host": "127.0.0.1", "webrtc_address": ("203.0.113.7",)}, "fault", "nothing from other machines"),
+        ({"public_url": "https://asr.example.com"}, "fault", "set COMPAT_WEBRTC_ADDRESS"),
+    ],
+)
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["udp", "tcp"])
+async def test_the_port_of_calls_is_bound(
+    tmp_path: Path, settings: dict[str, Any], state: str, answer: str, kind: socket.SocketKind
+) -> None:
+    given = {"spool": tmp_path, "webrtc_port": free_port(), **settings}
+    found = checks.calls_port(Settings(**given))
+    with contextlib.closing(socket.socket(socket.AF_INET, kind)) as other:
+        other.bind(("0.0.0.0", given["webrtc_port"] or 0))
+        other.listen() if kind == socket.SOCK_STREAM else None
+        taken = checks.calls_port(Settings(**given))
+
+    assert (state, True) == (found.state, answer in found.answer)
+    if state == "ok" and (kind == socket.SOCK_DGRAM or given.get("webrtc_tcp", True)):
+        assert ("off", True) == (taken.state, "by the running server" in taken.answer)
 
 
 async def test_the_local_engine_is_started_and_asked() -> None:
