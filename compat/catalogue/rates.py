@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from compat.catalogue import translators
+
 
 class Rate(msgspec.Struct, frozen=True):
     """A rate limit: at most `calls` calls in any `seconds` seconds."""
@@ -68,6 +70,9 @@ ROWS = (  # the first match wins, so specific patterns come first
     Row("paraformer-realtime-8k-v1", r"paraformer-realtime-8k-v1.*", _SECOND_20),
     Row("paraformer-8k-v2", r"paraformer-8k-v2", _SECOND_20),
     Row("paraformer-v2", r"paraformer-v2", _MINUTE_1200),
+    Row("qwen3-livetranslate-flash-realtime", r"qwen3-livetranslate-flash-realtime.*", None),
+    Row("qwen3.5-livetranslate-flash-realtime", r"qwen3\.5-livetranslate-flash-realtime.*", None),
+    Row("qwen3.8-livetranslate-flash-realtime", r"qwen3\.8-livetranslate-flash-realtime.*", None),
     Row("qwen-mt-turbo", r"qwen-mt-turbo.*", Rate(60, 60)),
 )
 
@@ -93,7 +98,8 @@ PRICES: dict[str, dict[str, Price]] = {
 """Prices by region. Models without a row have none in dollars: fun-asr and paraformer for files, fun-asr-flash, and
 paraformer-realtime. Its v2 is listed in yuan only, CNY 0.00024 per second."""
 YUAN = 7.3  # for a US dollar, rounded up
-CEILING = 0.001  # yuan for a second of audio: more than any published price
+CEILING = 0.001  # yuan for a second of audio: more than any published price of recognition
+TRANSLATION_CEILING = 0.01  # the same for LiveTranslate, whose prices are not known: 2.4 times OpenAI's ($0.034/min)
 TOKENS = (50.0, 15.0)  # input and output tokens of a second: more than was ever measured
 
 
@@ -137,7 +143,9 @@ def cost(price: Price, seconds: float, tokens: tuple[int, int] | None) -> float 
 
 def ceiling(model: str, region: str) -> float:
     """Return an upper bound of the price in yuan per second of audio, for estimates. It is that of the dearest region,
-    or CEILING for a model or region without a published price."""
+    or a ceiling for a model or region without a published price."""
+    if translators.find(model):
+        return TRANSLATION_CEILING
     name = next((row.name for row in ROWS if re.fullmatch(row.pattern, model)), model)
     known = PRICES.get(name, {}).values()
     if not known or region == "us":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from compat.probes import availability, files, inline, live, tasks
+from compat.probes import availability, files, inline, live, tasks, translation
 
-PROBES = (*availability.PROBES, *files.PROBES, *inline.PROBES, *live.PROBES, *tasks.PROBES)
+PROBES = (*availability.PROBES, *files.PROBES, *inline.PROBES, *live.PROBES, *tasks.PROBES, *translation.PROBES)
 MOST = 1.0  # yuan, for all probes together
 
 UNPROBED = {
     "one_account": "needs a second key of the same account",
-    "length and idle time of live sessions": "takes hours",
+    "length and idle time of live sessions, also of live translation": "takes hours, and silence is billed",
     "expiry of uploads, results and tasks": "takes one to two days",
     "concurrent sockets, rates and quotas at their limits": "would disturb the account's other work",
     "number of vocabularies of an account": "would fill the account with them",
@@ -19,5 +19,5 @@ UNPROBED = {
     "prices outside Beijing and Singapore": "only the bill tells",
     "emotion and speakers in live speech": "this server does not use them",
     "all error codes": "most need a fault of the account or the service",
-    "live translation": "its price is not published",
+    "the voice of live translation": "its price is not published, and a voice costs more than text",
 }

@@ -93,8 +93,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     everywhere: bool = False
 
     def price(self, region: str) -> float:
-        """Return the most that the probe may cost, in yuan."""
-        return self.seconds * ceiling(self.model, region) if self.seconds else 0.0
+        """Return the most that the probe may cost, in yuan: nothing where the model is not offered."""
+        return self.seconds * ceiling(self.model, region) if self.seconds and self.offered(region) else 0.0
 
     def offered(self, region: str) -> bool:
         """Return whether the region is known to offer the model, or is not known at all."""

@@ -1,5 +1,4 @@
-"""The readings of the emulator: name, and the value that the documents lead to expect. `verify` reports them, except
-those of live translation.
+"""The readings of the emulator: name, and the value that the documents lead to expect. `verify` reports them.
 
 The emulator (`compat.emulator.readings`) has the same names and values: a test compares them.
 """

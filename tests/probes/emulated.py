@@ -84,7 +84,7 @@ def chosen(seed: int) -> dict[str, Any]:
     dice = random.Random(seed)  # noqa: S311 - reproducible
     found: dict[str, Any] = {}
     for name, kind, default in flat(Readings()):
-        if name == "one_account" or name.startswith("livetranslate."):
+        if name == "one_account":
             continue
         if kind is bool:
             found[name] = dice.random() < 0.5

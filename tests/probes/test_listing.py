@@ -31,9 +31,7 @@ def test_one_probe_decides_each_reading_that_is_not_listed_as_not_probed() -> No
     decided = Counter(name for probe in PROBES for name in probe.readings)
 
     assert {1} == set(decided.values())
-    undecided = {name for name in EXPECTED.keys() - decided.keys() if not name.startswith("livetranslate.")}
-    assert undecided == UNPROBED.keys() & EXPECTED.keys() == {"one_account"}
-    assert "live translation" in UNPROBED
+    assert EXPECTED.keys() - decided.keys() == UNPROBED.keys() & EXPECTED.keys() == {"one_account"}
 
 
 def test_the_probes_without_a_reading_only_report() -> None:

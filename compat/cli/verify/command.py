@@ -83,7 +83,8 @@ def _agree(console: Console, settings: Settings, probes: Sequence[Probe], *, yes
     region = settings.short_region
     table = Table("probe", "question", "CNY, at most", box=None)
     for probe in probes:
-        table.add_row(probe.name, probe.question, _price(probe.price(region)))
+        price = _price(probe.price(region)) if probe.offered(region) else "not offered"
+        table.add_row(probe.name, probe.question, price)
     console.print(table)
     total = sum(probe.price(region) for probe in probes)
     minutes = min(ALL, sum(probe.waits for probe in probes)) / 60
