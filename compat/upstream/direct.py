@@ -1,4 +1,4 @@
-"""A transport of httpx2 for HTTP/1.1 without a proxy, and its pool of connections.
+"""HTTP/1.1 without a proxy, and its pool of connections.
 
 It replaces `httpx2.AsyncHTTPTransport`, which takes more than twice the processor time for a request.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import httpx2
@@ -18,15 +18,16 @@ from compat.upstream.parsing import RequestHead
 
 PORTS: Final = {"http": 80, "https": 443}
 
-Origin = tuple[str, str, int, str]
-"""Scheme, host, port, and the name that the certificate has to be for."""
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
 
 
 class DirectTransport(httpx2.AsyncBaseTransport):
-    """Connections are kept for later requests to the same origin.
+    """The transport of an httpx2 client whose requests are sent with `exchange`.
 
-    Their number is not limited. A request whose connection is lost is not repeated, because the server may have acted
-    on it; only a connection that is found closed before anything was sent is replaced.
+    Connections are kept for later requests to the same origin. Their number is not limited. A request whose connection
+    is lost is not repeated, because the server may have acted on it; only a connection that is found closed before
+    anything was sent is replaced.
     """
 
     def __init__(self, verify: ssl.SSLContext, *, keepalive: int, expiry: float, uds: str | None = None) -> None:
@@ -40,17 +41,6 @@ class DirectTransport(httpx2.AsyncBaseTransport):
         self._connections: set[HttpConnection] = set()
         self._idle: list[HttpConnection] = []  # the longest idle first
         self._sweeping: asyncio.TimerHandle | None = None
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        head = RequestHead(request.method, request.url.raw_path, request.headers.raw)
-        if not isinstance(request.stream, AsyncIterable):
-            raise TypeError("The body of a request has to be asynchronous.")
-        origin, timeouts = origin_of(request.url, request.extensions.get("sni_hostname")), request.extensions["timeout"]
-        exchange = await self.exchange(origin, head, request.stream, timeouts)
-        extensions = {"http_version": b"HTTP/1.1", "reason_phrase": exchange.answer.reason}
-        return httpx2.Response(
-            exchange.answer.status, headers=exchange.answer.headers, stream=exchange, extensions=extensions
-        )
 
     async def exchange(
         self, origin: Origin, head: RequestHead, blocks: Blocks, timeouts: Mapping[str, float | None]
@@ -80,21 +70,21 @@ class DirectTransport(httpx2.AsyncBaseTransport):
 
     async def _opened(self, origin: Origin, patience: float | None) -> HttpConnection:
         """Raises ConnectTimeout if the connection, or the TLS handshake on it, takes longer than `patience` seconds."""
-        scheme, host, port, name = origin
-        tls, name_or_none = (self._verify, name) if scheme == "https" else (None, None)
+        scheme, host, port = origin
+        tls, name = (self._verify, host) if scheme == "https" else (None, None)
         loop = asyncio.get_running_loop()
         try:
             if self._uds:
                 async with asyncio.timeout(patience):
                     _, opened = await loop.create_unix_connection(
-                        lambda: self._new(origin), self._uds, ssl=tls, server_hostname=name_or_none
+                        lambda: self._new(origin), self._uds, ssl=tls, server_hostname=name
                     )
             else:
                 async with asyncio.timeout(patience):
                     socket = await dial(host, port)
                 async with asyncio.timeout(patience):
                     _, opened = await loop.create_connection(
-                        lambda: self._new(origin), sock=socket, ssl=tls, server_hostname=name_or_none
+                        lambda: self._new(origin), sock=socket, ssl=tls, server_hostname=name
                     )
         except TimeoutError as exc:
             raise httpx2.ConnectTimeout("timed out") from exc
@@ -133,9 +123,8 @@ class DirectTransport(httpx2.AsyncBaseTransport):
             self._idle.pop(0).transport.abort()
 
 
-def origin_of(url: httpx2.URL, name: str | None = None) -> Origin:
-    """Return the origin of an address. `name` replaces the host in the server's certificate."""
+def origin_of(url: httpx2.URL) -> Origin:
     if url.scheme not in PORTS:
         raise httpx2.UnsupportedProtocol(f"The scheme {url.scheme!r} is not supported.")
     host = url.raw_host.decode("ascii")
-    return url.scheme, host, url.port or PORTS[url.scheme], name or host
+    return url.scheme, host, url.port or PORTS[url.scheme]

@@ -47,7 +47,6 @@ class ResponseParser:
         """`head_only` is whether the response to this method has no body, as for HEAD."""
         self.status = 0
         """The status once the head is complete, else 0."""
-        self.reason = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self.chunks: deque[bytes] = deque()
         self.size = 0
@@ -113,9 +112,6 @@ class ResponseParser:
         if self.done:
             self._reject()
 
-    def on_status(self, reason: bytes) -> None:
-        self.reason += reason
-
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.status:  # else it is a trailer
             self.headers.append((name, value))
@@ -140,7 +136,7 @@ class ResponseParser:
 
     def on_message_complete(self) -> None:
         if self._interim:
-            self.reason, self.headers = b"", []
+            self.headers = []
         else:
             self.done = True
             self.reusable = self._open.should_keep_alive()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
 import httpx2
 
-from compat.upstream.direct import DirectTransport
+from compat.upstream.direct import DirectTransport, origin_of
+from compat.upstream.parsing import RequestHead
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 LONG = 16 << 20  # bytes that no socket buffers
@@ -51,11 +52,21 @@ async def peer(*handlers: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
         server.close()
 
 
+class Transport(DirectTransport):
+    """Sends the requests of a whole httpx2 client."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        assert isinstance(request.stream, AsyncIterable)
+        head = RequestHead(request.method, request.url.raw_path, request.headers.raw)
+        exchange = await self.exchange(origin_of(request.url), head, request.stream, request.extensions["timeout"])
+        return httpx2.Response(exchange.answer.status, headers=exchange.answer.headers, stream=exchange)
+
+
 @contextlib.asynccontextmanager
 async def client(
     *, keepalive: int = 2, expiry: float = 60.0, patience: float = 20.0, verify: ssl.SSLContext | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = DirectTransport(verify or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), keepalive=keepalive, expiry=expiry)
+    transport = Transport(verify or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), keepalive=keepalive, expiry=expiry)
     async with httpx2.AsyncClient(transport=transport, timeout=patience) as opened:
         yield opened
 
