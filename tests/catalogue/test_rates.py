@@ -45,6 +45,17 @@ def test_the_operator_s_own_limits_take_precedence() -> None:
     assert rate("unknown", own, published=True) is None
 
 
+@pytest.mark.parametrize("version", ["3", "3.5", "3.8"])
+def test_the_operator_sets_what_is_not_published_of_live_translation(version: str) -> None:
+    name = f"qwen{version}-livetranslate-flash-realtime"
+    dated = f"{name}-2026-05-19"
+
+    assert rate(dated, {}, published=True) is None
+    assert price(dated, "beijing", {}) is None
+    assert (name, Rate(10, 1)) == rate(dated, {name: Rate(10, 1)}, published=True)
+    assert (10.0, 38.0) == price(dated, "beijing", {name: (10.0, 38.0)})
+
+
 @pytest.mark.parametrize(
     ("text", "spread"),
     [("100/minute", Rate(10, 6)), ("5/second", Rate(5, 1)), ("6/minute", Rate(6, 60)), ("600/hour", Rate(60, 360))],

@@ -18,12 +18,14 @@ from compat.catalogue import vocabularies as lists
 from compat.config import keys
 from compat.config.settings import Settings
 from compat.dashscope_api import sse
+from compat.dashscope_api.live.live_translate import LiveTranslate
 from compat.endpoints import bodies, calls, client_secrets, live_session, multipart, vocabularies
 from compat.endpoints.live_session import Bounds
 from compat.jobs import janitor, transitions
 from compat.observability import logs
 from compat.openai_api import context, fields, secrets
 from compat.openai_api.realtime import reader
+from compat.openai_api.translations import session
 from compat.server import connections, http, memory, run, websocket
 from compat.transcription import recogniser, spool
 from compat.upstream import http as upstream
@@ -83,6 +85,8 @@ CODE = {
         f"`COMPAT_MAX_LIVE_MEMORY`, {SET.max_live_memory >> 30} GiB, shared the same way"
     ),
     "audio of one live session without a transcript": f"{Bounds().sound >> 20} MiB, over an hour",
+    "phrases of a live translation": f"{session.MOST_PHRASES:,}",
+    "the audio of one connection to LiveTranslate": f"{(LiveTranslate.rules.longest or 0) / 60:g} min",
     "a packet of Opus": f"{intake.LONGEST_PACKET // TICKS_A_MS} ms, {intake.OPUS_FRAME} bytes a frame",
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
     f"{websocket.SOME >> 10} KiB",
