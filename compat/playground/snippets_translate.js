@@ -26,19 +26,17 @@ async def main() -> None:
         assert file.getparams()[:3] == (1, 2, 24000), "not mono, 16-bit, 24 kHz"
         pcm = file.readframes(file.getnframes())
     voice = bytearray()
-    async with client.realtime.translations.connect(model=${text(ask.model)}) as session:
-        await session.session.update(session={"audio": ${text(audio(ask))}})
+    async with client.realtime.translations.connect(model=${text(ask.model)}) as live:
+        await live.session.update(session={"audio": ${text(audio(ask))}})
         for at in range(0, len(pcm), 9600):  # 200 ms
             sound = base64.b64encode(pcm[at : at + 9600]).decode()
-            await session.send({"type": "session.input_audio_buffer.append", "audio": sound})
-        await session.send({"type": "session.close"})
-        async for event in session:
+            await live.session.input_audio_buffer.append(audio=sound)
+        await live.session.close()
+        async for event in live:
             if event.type == "session.output_transcript.delta":
                 print(event.delta, end="", flush=True)
             elif event.type == "session.output_audio.delta":
                 voice += base64.b64decode(event.delta)
-            elif event.type == "session.closed":
-                break
     with wave.open("voice.wav", "wb") as file:
         file.setparams((1, 2, 24000, 0, "NONE", ""))
         file.writeframes(voice)
@@ -82,26 +80,19 @@ const issued = await fetch("${base}/realtime/translations/client_secrets", {
   body: JSON.stringify({ session: ${text(interpretation(ask))} }),
 });
 const { value } = await issued.json();
+const { Voice } = await import("${base.replace(/\/v1$/, "")}/playground/voice.js"); // plays what comes, without gaps
+const voice = new Voice();
+voice.begin();
 const socket = new WebSocket(${text(`${live(base)}/realtime/translations?model=${encodeURIComponent(ask.model)}`)},
   ["realtime", "openai-insecure-api-key." + value]);
-const sound = new AudioContext({ sampleRate: 24000 });
-let until = 0; // when the voice so far ends
-function play(coded) {
-  const pcm = new Int16Array(Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0)).buffer);
-  const buffer = new AudioBuffer({ length: pcm.length, sampleRate: 24000 });
-  buffer.copyToChannel(Float32Array.from(pcm, (sample) => sample / 32768), 0);
-  const source = new AudioBufferSourceNode(sound, { buffer });
-  source.connect(sound.destination);
-  source.start(until = Math.max(until, sound.currentTime + 0.1));
-  until += buffer.duration;
-}
 socket.onmessage = ({ data }) => {
   const event = JSON.parse(data);
   if (event.type === "session.output_transcript.delta") document.body.append(event.delta);
-  if (event.type === "session.output_audio.delta") play(event.delta);
+  if (event.type === "session.output_audio.delta") voice.add(event.delta);
 };
 await new Promise((opened) => (socket.onopen = opened));
 
+const sound = new AudioContext({ sampleRate: 24000 });
 await sound.audioWorklet.addModule("${base.replace(/\/v1$/, "")}/playground/worklet.js");
 const microphone = new AudioWorkletNode(sound, "microphone");
 microphone.port.onmessage = ({ data }) => {

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from tests.emulator.livetranslate.talk import said
 from tests.emulator.recordings import wav
 from tests.polling import until
 from tests.running import RunningServer, running_server
@@ -23,7 +25,7 @@ EXAMPLES = ROOT / "examples"
 MODULES = ROOT / "tests" / "clients" / "node_modules"
 WORDS = VOCABULARY[:3]
 SEPARATE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "microphone.py"}  # other tests run these
-SEPARATE |= {"browser.html", "browser_webrtc.html", "open_weights.sh"}
+SEPARATE |= {"browser.html", "browser_webrtc.html", "browser_translate.html", "translate_live.py", "open_weights.sh"}
 COMMANDS = {".py": [sys.executable], ".sh": ["sh"], ".mjs": ["node"]}
 SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name not in SEPARATE)
 
@@ -69,6 +71,14 @@ def test_a_script_prints_or_writes_the_words(server: RunningServer, folder: Path
     output = run(server, folder, *COMMANDS[script.suffix], str(script), given)
 
     assert heard((folder / "speech.srt").read_text() if name.startswith("folder") else output)
+
+
+def test_the_voice_of_a_translation_is_written(server: RunningServer, folder: Path) -> None:
+    assert f"[fr] {' '.join(WORDS)}" == run(
+        server, folder, sys.executable, str(EXAMPLES / "translate_live.py"), "speech.wav", "fr"
+    )
+    with wave.open(str(folder / "speech.fr.wav")) as voice:
+        assert (24_000, list(WORDS)) == (voice.getframerate(), said(voice.readframes(voice.getnframes())))
 
 
 def test_a_server_runs_in_front_of_another_recogniser(server: RunningServer, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -12,13 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.emulator.livetranslate.talk import said
 from tests.emulator.recordings import wav
 from tests.playground.test_snippets import RUNNERS
 from tests.running import RunningServer, running_server
+from tests.servers import serve
 
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 WORDS = VOCABULARY[:6]
 TEXT = " ".join(WORDS)
 LISTENING = """
@@ -135,3 +141,54 @@ def test_a_program_gets_the_translation(translating: Page, spoken: Path, languag
         assert f"[fr] {TEXT}" == done.stdout
         (voice,) = spoken.parent.glob("voice.*")
         assert list(WORDS) == said(voice.read_bytes()[44 if language == "Python" else 0 :])
+
+
+MICROPHONE = """
+navigator.mediaDevices.getUserMedia = async () => new MediaStream();
+AudioContext.prototype.createMediaStreamSource = function () {
+  const pcm = new Int16Array(Uint8Array.from(atob("SPOKEN"), (letter) => letter.charCodeAt(0)).buffer);
+  const buffer = new AudioBuffer({ length: pcm.length, sampleRate: 24000 });
+  buffer.copyToChannel(Float32Array.from(pcm, (sample) => sample / 32768), 0);
+  const source = new AudioBufferSourceNode(this, { buffer });
+  source.start();
+  return source;
+};
+"""
+
+
+@pytest.fixture
+def elsewhere(chromium: Browser) -> Iterator[Page]:
+    """Return a page of another origin, whose microphone hears the words: a real one would lose some on a busy
+    machine."""
+    coded = base64.b64encode(encode(lay(WORDS), rate=24_000) + bytes(48_000)).decode()
+    text = (EXAMPLES / "browser_translate.html").read_text()
+    routes = [Route("/example", lambda _: HTMLResponse(text)), Route("/", lambda _: HTMLResponse("<p></p>"))]
+    with serve(Starlette(routes=routes)) as root, chromium.new_context() as context:
+        page = context.new_page()
+        page.add_init_script(LISTENING + MICROPHONE.replace("SPOKEN", coded))
+        page.goto(root)
+        yield page
+
+
+def test_the_example_page_translates_the_microphone(elsewhere: Page, tones: RunningServer) -> None:
+    page = elsewhere
+    page.goto(f"{page.url}example?server={tones.base_url.removesuffix('/v1')}")
+    with page.expect_websocket() as opened:
+        page.get_by_role("button", name="Speak").click()
+    expect(page.locator("p").last).to_contain_text(WORDS[-3])
+    with opened.value.expect_event("close"):
+        page.get_by_role("button", name="Stop").click()
+
+    expect(page.locator("p").first).to_have_text(TEXT)
+    expect(page.locator("p").last).to_have_text(f"[es] {TEXT}")
+    assert list(WORDS) == heard(page)
+
+
+def test_the_code_for_a_page_translates_the_microphone(translating: Page, elsewhere: Page) -> None:
+    translating.get_by_role("button", name="Browser", exact=True).click()
+    elsewhere.mouse.click(9, 9)  # pages play sound only after a click
+    elsewhere.add_script_tag(content=translating.locator("#code").inner_text(), type="module")
+
+    expect(elsewhere.locator("body")).to_have_text(f"[es] {TEXT}")
+    elsewhere.wait_for_function("played.length >= 6")
+    assert list(WORDS) == heard(elsewhere)
