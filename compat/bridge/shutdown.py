@@ -115,7 +115,8 @@ class Shutdown:
 
     def told(self, *, late: bool) -> bool:
         """Whether the client gets the reason as an error. `late`: something has no answer."""
-        return self.reason.code in ("session_expired", "insufficient_quota") or (late and self.reason is _ENDED)
+        explained = ("session_expired", "insufficient_quota", "invalid_api_key")
+        return self.reason.code in explained or (late and self.reason is _ENDED)
 
     @property
     def deadline(self) -> float | None:

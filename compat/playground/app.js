@@ -8,6 +8,7 @@ import * as keys from "./key.js";
 import { fill } from "./languages.js";
 import * as live from "./live.js";
 import { LANGUAGES, snippet } from "./snippets.js";
+import { busy } from "./stage.js";
 import * as translate from "./translate.js";
 import * as upload from "./upload.js";
 
@@ -83,6 +84,7 @@ offerLanguages();
 upload.start();
 live.start();
 translate.start();
+addEventListener("beforeunload", (event) => (upload.busy() || busy() || live.unsaved() || translate.unsaved()) && event.preventDefault());
 fit();
 models();
 addEventListener("pageshow", () => (upload.restore(), fit())); // after the browser has put back what was filled in

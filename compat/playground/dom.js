@@ -48,16 +48,23 @@ export function tags(node, list) {
   node.replaceChildren(...list.filter(Boolean).map((text) => make("span", "", text)));
 }
 
-/** Copies a text, also where browsers have no clipboard: on pages that another machine serves by plain http. */
+/** Copies a text, also where browsers have no clipboard: on pages that another machine serves by plain http. Returns whether
+ *  it was copied. */
 export async function copy(text) {
-  if (navigator.clipboard) await navigator.clipboard.writeText(text);
-  else {
-    const box = document.body.appendChild(Object.assign(make("textarea", "hidden", ""), { value: text }));
-    box.select();
-    document.execCommand("copy");
-    box.remove();
-  }
-  announce(say("copied"));
+  const written = navigator.clipboard?.writeText(text).then(() => true, () => false); // it may not be allowed
+  const copied = (await written) || copiedByCommand(text);
+  announce(say(copied ? "copied" : "notCopied"));
+  return copied;
+}
+
+function copiedByCommand(text) {
+  const focused = document.activeElement;
+  const box = document.body.appendChild(Object.assign(make("textarea", "hidden", ""), { value: text }));
+  box.select();
+  const copied = document.execCommand("copy");
+  box.remove();
+  focused?.focus({ preventScroll: true });
+  return copied;
 }
 
 export function save(name, text) {

@@ -1,7 +1,7 @@
 // What an error code means and what to do, in English and Chinese. {param} is the parameter that the error names.
 
 export const ADVICE = {
-  invalid_api_key: ["Enter a key under “API key” above: one of those this server was given in COMPAT_API_KEYS.", "密钥无效：请在上方“API 密钥”中填写 COMPAT_API_KEYS 里的一个密钥。"],
+  invalid_api_key: ["Enter a valid key under “API key” above: one of COMPAT_API_KEYS, or with COMPAT_PASS_KEY your DashScope key.", "密钥无效：请在上方“API 密钥”中填写 COMPAT_API_KEYS 里的一个密钥；使用 COMPAT_PASS_KEY 时填写百炼的 API Key。"],
   key_characters: ["A key has no spaces and no other signs than ASCII.", "密钥只能由 ASCII 字符组成，不含空格。"],
   permission_denied: ["The account or this server's settings do not allow it; the operator can change that.", "账号或服务设置不允许；请联系服务管理员。"],
   model_not_found: ["Choose one of the models offered in the list, or clear the field.", "没有这个模型：请从列表中选一个，或清空此栏。"],
@@ -34,6 +34,7 @@ export const ADVICE = {
   session_expired: ["A session has a longest duration: press Start again.", "会话已到最长时限：请再点“开始”。"],
   session_ended: ["The server ended the session: wait a moment, then press Start.", "服务结束了会话：请稍候，再点“开始”。"],
   network: ["The server did not answer: is it still running, and is this page's address its own?", "服务没有应答：它还在运行吗？地址对吗？"],
+  last_words: ["The last words did not arrive: is the network up?", "最后几个字没有收到：网络正常吗？"],
   file_changed: ["The file has been changed, moved or removed since you chose it: choose it again.", "选择之后，文件已被修改、移动或删除：请重新选择。"],
   not_playable: ["This browser cannot decode the file: transcribe it under “File”, or choose WAV, MP3 or M4A.", "浏览器无法解码此文件：请在“文件”中转写，或换用 WAV、MP3、M4A。"],
   no_microphone: ["Connect a microphone, or close the program that uses it.", "请连接麦克风，或关闭正在使用它的程序。"],

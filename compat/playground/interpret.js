@@ -1,7 +1,7 @@
 // One session of live translation: sound to the server; its text, the translation and a voice back.
 
 import { ApiError } from "./api.js";
-import { credential, socket } from "./line.js";
+import { dial, socket } from "./line.js";
 import { base64 } from "./sound.js";
 import { interpretation } from "./snippets_translate.js";
 
@@ -19,10 +19,10 @@ export class Interpretation {
     this.report = report;
   }
 
-  async start(ask) {
-    const secret = await credential("/realtime/translations/client_secrets", interpretation(ask));
+  async start(ask, signal) {
     const path = `/realtime/translations?model=${encodeURIComponent(ask.model)}`;
-    this.line = await socket(path, secret, (event) => this.#hear(event));
+    const open = (secret) => socket(path, secret, (event) => this.#hear(event), signal);
+    this.line = await dial("/realtime/translations/client_secrets", interpretation(ask), open, signal);
     this.closed = this.line.closed;
     this.update(ask);
   }
@@ -57,12 +57,17 @@ export class Interpretation {
     this.stopping = true;
     this.#send();
     this.line.send({ type: "session.close" });
-    const late = setTimeout(() => this.close(), LAST_WORDS);
+    const giveUp = () => {
+      this.report({ error: new ApiError(0, { code: "last_words", message: "" }) });
+      this.close();
+    };
+    const late = setTimeout(giveUp, LAST_WORDS);
     await this.closed;
     clearTimeout(late);
   }
 
   #hear({ type, delta, session, error }) {
+    this.failed = type === "error"; // the reason, if the session ends now
     if (type === "session.input_transcript.delta") this.report({ source: delta });
     else if (type === "session.output_transcript.delta") this.report({ target: delta, delay: this.#delay("target") });
     else if (type === "session.output_audio.delta") this.report({ voice: delta, delay: this.#delay("voice") });

@@ -1,4 +1,5 @@
-// The line of a live session: a WebSocket, or a call by WebRTC. Both are {send, close, closed}, and a call has {attach}.
+// The line of a live session: a WebSocket, or a call by WebRTC. Both are {send, close, closed}; a WebSocket has {unsent}, the
+// bytes that the network has not taken yet, and a call has {attach}. An aborted `signal` ends the opening.
 
 import { ApiError, base, call, key } from "./api.js";
 
@@ -6,49 +7,68 @@ export const LOST = 1006; // the close code of a connection without a close fram
 
 const network = (message) => new ApiError(0, { code: "network", message });
 
-/** What opens a line for a session: a client secret, or the key itself where the server passes keys on and issues none. */
-export async function credential(path, session) {
+/** Passes an event on. A key that is refused while a session lasts opens the dialog for another. */
+function tell(hear, data) {
+  const event = JSON.parse(data);
+  hear(event);
+  if (event.error?.code === "invalid_api_key") document.dispatchEvent(new Event("unauthorized"));
+}
+
+/** Opens the line of a session by `open(secret)`, with a client secret, or with the key itself where the server passes keys on
+ *  and issues none. */
+export async function dial(path, session, open, signal) {
+  let secret;
   try {
-    const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ session }) };
-    return (await call(path, options)).body.value;
+    const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ session }), signal };
+    secret = (await call(path, options)).body.value;
   } catch (error) {
-    if (error.status === 403 && key()) return key();
-    throw error;
+    if (error.status !== 403 || !key()) throw error;
+    return open(key()).catch(() => Promise.reject(error)); // a refused WebSocket has no reason
   }
+  return open(secret);
 }
 
 /** Opens a WebSocket. `hear` gets its events. */
-export async function socket(path, secret, hear) {
+export async function socket(path, secret, hear, signal) {
   const opened = new WebSocket(`${base.replace("http", "ws")}${path}`, [
     "realtime",
     `openai-insecure-api-key.${secret}`,
   ]);
-  opened.onmessage = ({ data }) => hear(JSON.parse(data));
-  const closed = new Promise((resolve) => (opened.onclose = resolve));
-  await new Promise((open, failed) => {
-    opened.onopen = open;
-    opened.onerror = () => failed(network("WebSocket"));
-  });
+  opened.onmessage = ({ data }) => tell(hear, data);
+  const { promise: closed, resolve: end } = Promise.withResolvers();
+  opened.onclose = end;
+  const close = () => (opened.close(), end({ code: 1000, reason: "" })); // without a network, the close is never answered
+  try {
+    await new Promise((open, failed) => {
+      opened.onopen = open;
+      opened.onerror = () => failed(network("WebSocket"));
+      signal.addEventListener("abort", () => failed(signal.reason));
+    });
+  } catch (error) {
+    close();
+    throw error;
+  }
   const send = (event) => opened.readyState === WebSocket.OPEN && opened.send(JSON.stringify(event));
-  return { send, close: () => opened.close(), closed };
+  return { send, close, closed, unsent: () => opened.bufferedAmount };
 }
 
 /** Places a call. `attach(stream)` sends the sound of a stream. */
-export async function phone(secret, hear) {
+export async function phone(secret, hear, signal) {
   const connection = new RTCPeerConnection();
   const { promise: closed, resolve: end } = Promise.withResolvers();
   const close = (code = 1000) => (connection.close(), end({ code, reason: "" }));
   try {
     const { sender } = connection.addTransceiver("audio", { direction: "sendonly" });
     const channel = connection.createDataChannel("oai-events");
-    channel.onmessage = ({ data }) => hear(JSON.parse(data));
+    channel.onmessage = ({ data }) => tell(hear, data);
     channel.onclose = () => close();
     await connection.setLocalDescription(await connection.createOffer());
     const headers = { authorization: `Bearer ${secret}`, "content-type": "application/sdp" };
-    const { text } = await call("/realtime/calls", { method: "POST", headers, body: connection.localDescription.sdp });
+    const { text } = await call("/realtime/calls", { method: "POST", headers, body: connection.localDescription.sdp, signal });
     await connection.setRemoteDescription({ type: "answer", sdp: text });
     await new Promise((open, failed) => {
       channel.onopen = open;
+      signal.addEventListener("abort", () => failed(signal.reason));
       connection.onconnectionstatechange = () => {
         if (connection.connectionState !== "failed") return;
         failed(network("WebRTC"));

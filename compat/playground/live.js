@@ -7,10 +7,17 @@ import { listed } from "./snippets.js";
 import { stage } from "./stage.js";
 import { Talk } from "./talk.js";
 
+const SLOW = 3; // seconds of unsent sound that are shown
+
 let turns = []; // {text, start, end}
 let nodes = new Map(); // [settled, tentative] by turn
 let before = 0; // seconds of the sessions before
 let delays = new Map();
+let unsent = 0; // seconds of sound
+let saved = true; // whether what is shown has been copied or downloaded
+
+/** Whether captions would be lost with this page. */
+export const unsaved = () => turns.length > 0 && !saved;
 
 export const asked = () => ({
   mode: "live", model: at("live-model").value.trim() || "gpt-live-transcribe", language: at("live-spoken").value,
@@ -20,18 +27,30 @@ export const asked = () => ({
 /** The text that may change follows a sentence without the space between them. */
 const spaced = (settled, light) => (/[.,;:!?]$/.test(settled) && /^[\p{L}\p{N}]/u.test(light) ? ` ${light}` : light);
 
-function report({ turn, stash, tags: details, delay, error }) {
-  if (turn) {
+function report({ turn, stash, tags: details, delay, error, unsent: waiting = unsent }) {
+  if (turn && !turn.text && !stash) remove(turn);
+  else if (turn) {
     if (!nodes.has(turn)) add(turn);
     const [settled, tentative] = nodes.get(turn);
     settled.textContent = turn.text;
     tentative.textContent = spaced(turn.text, stash);
     at("captions").scrollTop = at("captions").scrollHeight;
+    saved = false;
   }
   if (details?.language || details?.emotion) tags(at("live-tags"), [details.language, details.emotion]);
   if (delay) delays.set(...delay);
-  if (delay) times();
+  if (delay || waiting !== unsent) {
+    unsent = waiting;
+    times();
+  }
   if (error) complain(at("live-error"), error);
+}
+
+/** Takes away a turn without words. */
+function remove(turn) {
+  nodes.get(turn)?.[0].parentNode.remove();
+  nodes.delete(turn);
+  turns = turns.filter((other) => other !== turn);
 }
 
 function add(turn) {
@@ -45,7 +64,8 @@ function add(turn) {
 }
 
 function times() {
-  at("delay").textContent = ["first", "settled"].filter((name) => delays.has(name)).map((name) => say(name, { ms: delays.get(name) })).join(" · ");
+  const parts = ["first", "settled"].filter((name) => delays.has(name)).map((name) => say(name, { ms: delays.get(name) }));
+  at("delay").textContent = [...parts, ...(unsent >= SLOW ? [say("unsent", { s: unsent })] : [])].join(" · ");
 }
 
 function look(talking) {
@@ -55,6 +75,8 @@ function look(talking) {
 
 function open() {
   delays = new Map();
+  unsent = 0;
+  times();
   return new Talk(before, report);
 }
 
@@ -65,15 +87,21 @@ function over(talk) {
 
 const content = (format) => ({ txt: () => plain(turns), srt: () => srt(turns), vtt: () => vtt(turns), json: () => json() })[format]();
 
-const json = () => JSON.stringify({ text: turns.map(({ text }) => text.trim()).join("\n"), segments: turns }, null, 2);
+const exact = (seconds) => Math.round(seconds * 1000) / 1000;
+
+function json() {
+  const segments = turns.map((turn) => ({ ...turn, start: exact(turn.start), end: exact(turn.end) }));
+  return JSON.stringify({ text: turns.map(({ text }) => text.trim()).join("\n"), segments }, null, 2);
+}
 
 export function start() {
   const { focus } = stage(at("panel-live"), { open, asked, look, over });
   at("live-downloads").onclick = ({ target }) => {
     const { format } = target.dataset;
     if (format) save(`captions.${format}`, content(format));
+    saved ||= Boolean(format);
   };
-  at("live-copy").onclick = () => copy(plain(turns));
+  at("live-copy").onclick = async () => (saved = await copy(plain(turns)));
   at("live-clear").onclick = () => {
     at("captions").replaceChildren();
     [turns, nodes, before] = [[], new Map(), 0];

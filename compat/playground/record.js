@@ -1,19 +1,27 @@
 // The microphone as a file, and the sign that it is on.
 
-import { microphoneError } from "./api.js";
 import { at, calm, complain } from "./dom.js";
 import { say } from "./i18n.js";
+import { input } from "./sound.js";
 
 const TITLE = document.title;
+const uses = new Set(); // of the microphone: what stops each
 
-/** Shows that the microphone is on, in whatever tab, and what stops it; off with null. */
+function sign() {
+  at("on-air").hidden = !uses.size;
+  document.title = uses.size ? `● ${TITLE}` : TITLE;
+}
+
+/** Shows that the microphone is on, in whatever tab, and what stops it. Returns what ends this use. */
 export function onAir(stop) {
-  at("on-air").hidden = !stop;
-  at("on-air").onclick = stop;
-  document.title = stop ? `● ${TITLE}` : TITLE;
+  uses.add(stop);
+  sign();
+  return () => uses.delete(stop) && sign();
 }
 
 let recorder = null;
+
+export const recording = () => recorder !== null;
 let counting = 0;
 
 async function record(choose) {
@@ -23,9 +31,9 @@ async function record(choose) {
   calm(at("file-error"));
   button.disabled = true;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    stream = await input(true);
   } catch (error) {
-    return complain(at("file-error"), microphoneError(error));
+    return complain(at("file-error"), error);
   } finally {
     button.disabled = false;
   }
@@ -38,13 +46,13 @@ async function record(choose) {
     choose(new File(parts, `${say("recording")}.${mimeType.includes("mp4") ? "m4a" : "webm"}`, { type: mimeType }));
     recorder = null;
     clearInterval(counting);
-    onAir(null);
+    off();
     button.classList.remove("on");
     button.lastElementChild.dataset.i18n = "record";
     button.lastElementChild.textContent = say("record");
   };
   recorder.start();
-  onAir(() => recorder?.stop());
+  const off = onAir(() => recorder?.stop());
   button.classList.add("on");
   delete button.lastElementChild.dataset.i18n;
   const began = performance.now();
@@ -56,4 +64,5 @@ async function record(choose) {
 /** `choose` gets the recording as a file. */
 export function start(choose) {
   at("record").onclick = () => record(choose);
+  at("on-air").onclick = () => uses.forEach((stop) => stop());
 }

@@ -3,6 +3,8 @@
 import { ApiError, microphoneError } from "./api.js";
 
 const RATE = 24_000;
+const FRAME = RATE / 10;
+const LOOK = 50; // milliseconds between two looks at how far a file has played
 
 /** 16-bit samples in base64, as a session takes them. */
 export const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
@@ -24,15 +26,21 @@ async function opened(rate, take, connect) {
 
 const close = (context) => context.state !== "closed" && context.close();
 
-/** Opens the microphone. Returns its stream, and what closes it. Raises ApiError. */
-export async function microphone(take) {
-  let stream;
+/** The stream of the microphone. Raises ApiError. */
+export async function input(audio) {
   try {
     if (!navigator.mediaDevices) throw new DOMException("", "NotAllowedError"); // plain http from another machine
-    stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: true } });
+    return await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
     throw microphoneError(error);
   }
+}
+
+/** Opens the microphone. `ended` gets an ApiError when it is unplugged. Returns its stream, and what closes it. Raises
+ *  ApiError. */
+export async function microphone(take, ended) {
+  const stream = await input({ channelCount: 1, echoCancellation: true });
+  stream.getAudioTracks()[0].onended = () => ended(new ApiError(0, { code: "no_microphone", message: "" }));
   const connect = (context) => context.createMediaStreamSource(stream);
   // Firefox connects a microphone only to a context of its own rate; the worklet resamples then.
   const context = await opened(RATE, take, connect).catch(() => opened(0, take, connect));
@@ -43,21 +51,51 @@ export async function microphone(take) {
   return { stream, close: hush };
 }
 
+/** A recording as {pcm, level} of 100 ms at a time, from `from` to `to` in samples. */
+function* frames(recording, from, to) {
+  const channels = Array.from({ length: recording.numberOfChannels }, (_, n) => recording.getChannelData(n));
+  const sample = (at) => channels.reduce((sum, channel) => sum + channel[at], 0) / channels.length;
+  for (let at = from; at < to; at += FRAME) {
+    const mixed = Array.from({ length: Math.min(FRAME, to - at) }, (_, n) => sample(at + n));
+    const level = mixed.reduce((loudest, value) => Math.max(loudest, Math.abs(value)), 0);
+    yield { pcm: Int16Array.from(mixed, (value) => Math.max(-1, Math.min(1, value)) * 32767).buffer, level };
+  }
+}
+
 /** Plays a file, aloud, and calls `ended` at its end. `volume` is between 0 and 1. Returns its stream, and what stops it.
- *  Raises ApiError. */
+ *  Raises ApiError. Needs no worklet, which pages that another machine serves by plain http do not have. */
 export async function player(file, take, ended, volume) {
-  let output;
-  const context = await opened(RATE, take, async (context) => {
-    const source = context.createBufferSource();
-    source.buffer = await context.decodeAudioData(await file.arrayBuffer()).catch(({ message }) => {
-      throw new ApiError(0, { code: "not_playable", message });
-    });
-    output = context.createMediaStreamDestination();
-    source.connect(output);
-    source.connect(new GainNode(context, { gain: volume })).connect(context.destination);
-    source.onended = ended;
-    source.start();
-    return source;
-  });
-  return { stream: output.stream, close: () => close(context) };
+  const context = new AudioContext({ sampleRate: RATE }); // what it decodes has its rate
+  const source = context.createBufferSource();
+  try {
+    source.buffer = await context.decodeAudioData(await file.arrayBuffer());
+  } catch ({ message }) {
+    await context.close();
+    throw new ApiError(0, { code: "not_playable", message });
+  }
+  const output = context.createMediaStreamDestination();
+  source.connect(output);
+  source.connect(new GainNode(context, { gain: volume })).connect(context.destination);
+  const began = context.currentTime;
+  let sent = 0; // samples
+  const send = (to) => {
+    for (const frame of frames(source.buffer, sent, to)) take(frame);
+    sent = to;
+  };
+  const playing = setInterval(() => {
+    const played = Math.min(source.buffer.length, Math.floor((context.currentTime - began) * RATE));
+    send(sent + Math.floor((played - sent) / FRAME) * FRAME);
+  }, LOOK);
+  source.onended = () => {
+    clearInterval(playing);
+    send(source.buffer.length);
+    ended();
+  };
+  source.start();
+  const stop = () => {
+    clearInterval(playing);
+    source.onended = null;
+    close(context);
+  };
+  return { stream: output.stream, close: stop };
 }

@@ -23,8 +23,19 @@ function draw(canvas, level) {
 
 let under = null; // what stops the session under way, in whatever tab
 
+/** Waits for what opens, and closes it if the start is given up meanwhile. */
+function unlessAborted(signal, opening) {
+  const aborted = new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason)));
+  signal.addEventListener("abort", () => opening.then(({ close }) => close(), () => {}));
+  return Promise.race([opening, aborted]);
+}
+
+/** Whether a session is under way. */
+export const busy = () => under !== null;
+
 /** Has the controls of a panel, which its elements name by data-do, run sessions one after the other. `open()` makes a
- *  session {start(ask), take(pcm, level), stop, close, closed, stopping, line}, which starts with `asked()`. `look` shows
+ *  session {start(ask, signal), take(pcm, level), stop, close, closed, stopping, failed, line}, which starts with `asked()`; it
+ *  has `failed` if it closes after an error that it has reported. `look` shows
  *  the rest of the panel while there is one, and `over(session)` is called after it. `volume`: of a file that plays.
  *  Returns {focus}. */
 export function stage(panel, { open, asked, look, over, volume = 1 }) {
@@ -38,30 +49,40 @@ export function stage(panel, { open, asked, look, over, volume = 1 }) {
     look(talking);
   }
 
-  /** Runs a session. `listen(take, ended)` opens what is heard, and returns its stream and what closes it. */
+  /** Runs a session. `listen(take, ended)` opens what is heard, and returns its stream and what closes it. `ended` gets an
+   *  ApiError, if there is one. */
   async function begin(listen, { aloud }) {
     if (!stopped.hidden) return; // another one is under way
     under?.();
     calm(fault);
     show(true);
-    stopped.disabled = true;
+    const starting = new AbortController();
     const talk = open();
-    let close = () => onAir(null);
+    let close = () => {};
     const hush = () => (close(), (close = () => {}), meter(0)); // once: the next session may be on air by then
-    const stop = () => ((under = null), hush(), talk.stop());
+    const stop = (error) => {
+      if (under === stop) under = null;
+      hush();
+      if (error) complain(fault, error);
+      starting.abort();
+      if (talk.stopping) talk.close(); // pressed again
+      else if (talk.line) talk.stop();
+    };
+    under = stop;
+    stopped.onclick = () => stop();
+    stopped.focus();
+    panel.querySelector("[role=log]").parentNode.scrollIntoView({ block: "nearest" });
     try {
-      await talk.start(asked());
-      const heard = await listen(({ pcm, level }) => talk.stopping || (meter(level), talk.take(pcm, level)), stop);
-      close = () => (heard.close(), onAir(null));
-      under = stop;
+      await talk.start(asked(), starting.signal);
+      const take = ({ pcm, level }) => talk.stopping || (meter(level), talk.take(pcm, level));
+      const heard = await unlessAborted(starting.signal, listen(take, stop));
+      const off = aloud ? () => {} : onAir(() => stop());
+      close = () => (heard.close(), off());
       talk.line.attach?.(heard.stream);
-      if (!aloud) onAir(stop);
-      stopped.onclick = stop;
-      stopped.disabled = false;
-      stopped.focus();
       const { code, reason } = await talk.closed;
-      if (!talk.stopping) throw new ApiError(0, { code: code === LOST ? "network" : "session_ended", message: `${code} ${reason}` });
+      if (!talk.stopping && !talk.failed) throw new ApiError(0, { code: code === LOST ? "network" : "session_ended", message: `${code} ${reason}` });
     } catch (error) {
+      if (starting.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
       complain(fault, error);
     } finally {

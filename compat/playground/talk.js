@@ -1,15 +1,16 @@
 // One live session: sound to the server, and turns back.
 
 import { ApiError } from "./api.js";
-import { credential, phone, socket } from "./line.js";
+import { dial, phone, socket } from "./line.js";
 import { session } from "./snippets.js";
 import { base64 } from "./sound.js";
 
 const LAST_WORDS = 10_000; // milliseconds that stopping waits for them
+const SECOND = (24_000 * 2 * 4) / 3; // bytes of sound in base64
 const EVENTS = "conversation.item.input_audio_transcription.";
 
-/** A session. `report` gets {turn, stash} when the text of a turn has changed, and {delay}, {error}, {tags}. Turns are
- *  {text, start, end} with times in seconds after `offset`. */
+/** A session. `report` gets {turn, stash} when the text of a turn has changed, and {delay}, {error}, {tags}, and {unsent}: the
+ *  seconds of sound that the network has not taken. Turns are {text, start, end} with times in seconds after `offset`. */
 export class Talk {
   #turns = new Map();
   #open = new Set();
@@ -20,10 +21,11 @@ export class Talk {
     this.report = report;
   }
 
-  async start(ask) {
-    const secret = await credential("/realtime/client_secrets", session(ask));
+  async start(ask, signal) {
     const hear = (event) => this.#hear(event);
-    this.line = await (ask.transport === "webrtc" ? phone(secret, hear) : socket("/realtime?intent=transcription", secret, hear));
+    const open = (secret) =>
+      ask.transport === "webrtc" ? phone(secret, hear, signal) : socket("/realtime?intent=transcription", secret, hear, signal);
+    this.line = await dial("/realtime/client_secrets", session(ask), open, signal);
     this.closed = this.line.closed;
     this.line.send({ type: "session.update", session: session(ask) });
   }
@@ -32,7 +34,9 @@ export class Talk {
   take(pcm) {
     if (this.stopping) return;
     this.#began ||= performance.now() - 100;
-    if (!this.line.attach) this.line.send({ type: "input_audio_buffer.append", audio: base64(pcm) });
+    if (this.line.attach) return;
+    this.line.send({ type: "input_audio_buffer.append", audio: base64(pcm) });
+    this.report({ unsent: Math.floor(this.line.unsent() / SECOND) });
   }
 
   close() {
@@ -44,8 +48,13 @@ export class Talk {
     if (this.stopping) return;
     this.stopping = true;
     this.line.send({ type: "input_audio_buffer.commit" });
-    setTimeout(() => this.close(), LAST_WORDS);
+    const giveUp = () => {
+      this.report({ error: new ApiError(0, { code: "last_words", message: "" }) });
+      this.close();
+    };
+    const waiting = setTimeout(giveUp, LAST_WORDS);
     await this.closed;
+    clearTimeout(waiting);
   }
 
   /** Seconds of sound so far. */
@@ -59,6 +68,7 @@ export class Talk {
   }
 
   #hear(event) {
+    this.failed = event.type === "error"; // the reason, if the session ends now
     const type = event.type.replace(EVENTS, "");
     const turn = event.item_id && this.#turn(event.item_id);
     if (type === "input_audio_buffer.speech_started") {

@@ -12,12 +12,17 @@ const voice = new Voice();
 let talk = null;
 let answered = null; // what answers, as the session says it: {model, engine, language, voice, ignored}
 let delays = {};
+let saved = true; // whether what is shown has been copied or downloaded
+
+/** Whether a translation would be lost with this page. */
+export const unsaved = () => !pairs.empty() && !saved;
 
 export const asked = () => ({
   mode: "interpret", model: at("translate-model").value.trim() || "gpt-realtime-translate", target: at("target").value,
 });
 
 function report({ source, target, voice: sound, session, error, delay }) {
+  if (source || target) saved = false;
   if (source) pairs.add("source", source, lang());
   if (target) pairs.add("target", target, lang());
   if (target && delay) delays.target = delay;
@@ -94,8 +99,9 @@ export function start() {
   at("translate-downloads").onclick = ({ target }) => {
     const { format } = target.dataset;
     if (format) save(`translation.${format}`, content[format]());
+    saved ||= Boolean(format);
   };
-  at("translate-copy").onclick = () => copy(pairs.plain());
+  at("translate-copy").onclick = async () => (saved = await copy(pairs.plain()));
   at("translate-clear").onclick = () => {
     pairs.clear();
     tags(at("translate-tags"), []);

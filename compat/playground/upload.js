@@ -15,6 +15,9 @@ const LONG = 300; // seconds from which a file becomes a job in the background
 let file = null;
 let stopping = null; // of the request that runs
 
+/** Whether a request or a recording would be lost with this page. */
+export const busy = () => stopping !== null || record.recording();
+
 export const standard = (mode) => MODELS[mode];
 
 export function asked() {

@@ -242,7 +242,8 @@ def test_a_session_ends_when_its_key_is_removed_and_others_continue(path: Path) 
         stay = [stack.enter_context(session(key)) for key in ("sk-alice-2", made.value)]
         replace(path, "alice sk-alice-2 rest,realtime 60/minute\nother sk-other-key\n")
         for each in gone:
-            assert "session.created" in "".join(map(str, each))  # iterates until the session is closed
+            events = [json.loads(event) for event in each]  # until the session is closed
+            assert ("session.created", "invalid_api_key") == (events[0]["type"], events[-1]["error"]["code"])
         for each in stay:
             each.send('{"type": "input_audio_buffer.clear"}')
         received = [[json.loads(each.recv())["type"] for _ in range(2)] for each in stay]
