@@ -8,7 +8,7 @@ import json
 import pytest
 
 from compat.bridge import Bridge
-from compat.bridge.actions import Hangup, ToClient
+from compat.bridge.actions import Hangup, ToClient, ToUpstream
 from compat.bridge.interpreter import Interpreter
 from compat.bridge.limits import SessionLimits
 from compat.openai_api.realtime.opening import Opening
@@ -229,3 +229,28 @@ def test_a_client_that_ends_a_translation_is_told_what_has_no_answer() -> None:
         "session.closed",
     ]
     assert said[-1] == Hangup(1000, "")
+
+
+def test_a_service_that_works_in_real_time_has_the_time_for_what_it_was_sent() -> None:
+    """The client sends a minute at once, as from a file, and ends the session."""
+    ids = counting()
+    session = TranslationSession(model="gpt-realtime-translate", native="qwen3.5-livetranslate-flash-realtime")
+    bridge = Bridge(
+        Opening(), resolve=resolve, ids=ids, expires_at=0, preferred=session.native, face=Interpreter(session, ids, 0)
+    )
+    bridge.start(0.0)
+    bridge.upstream_opened(0.0)
+    bridge.from_upstream(json.dumps({"type": "session.created", "session": {"id": "s"}}), 0.0)
+    audio = base64.b64encode(bytes(48_000)).decode()
+    for _ in range(60):
+        bridge.from_client(json.dumps({"type": "session.input_audio_buffer.append", "audio": audio}), 0.0)
+        bridge.upstream_drained(0.0)
+    while any(isinstance(action, ToUpstream) for action in bridge.upstream_drained(0.0)):
+        pass
+    begun = {"type": "input_audio_buffer.speech_started", "item_id": "t1", "audio_start_ms": 0}
+    bridge.from_upstream(json.dumps(begun), 0.1)
+    bridge.from_client(json.dumps({"type": "session.close"}), 0.2)
+
+    said = [action for now in range(1, 60) for action in bridge.tick(now) if isinstance(action, ToClient | Hangup)]
+
+    assert [] == said
