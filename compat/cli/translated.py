@@ -16,13 +16,14 @@ from rich.text import Text
 from compat.bridge.sentences import Sentences
 from compat.cli.captions import Kind, Silent
 from compat.cli.report import as_json, harmless, printable
-from compat.text import joined
+from compat.text import joined, space
 
 PAUSE: Final = 4.0
 """Seconds without a word, after which an incomplete sentence gets a line of its own."""
 _MOST = 4
-"""Sentences of the source that wait in a terminal for their translation."""
+"""Sentences of one text that wait in a terminal for those of the other."""
 TextKind = Literal["source", "translation"]
+_STYLES: Final[dict[TextKind, str]] = {"source": "cyan", "translation": "green"}
 
 
 @contextlib.contextmanager
@@ -85,15 +86,15 @@ class JsonSubtitles(Subtitled):
 
 
 class SubtitleScreen(Subtitled):
-    """Prints sentences of the source, and below them their translation. What is incomplete follows, dimmed, with the
-    position."""
+    """Prints sentences of the source, and below them their translation. What has no counterpart yet follows, then the
+    position. Incomplete sentences are dimmed."""
 
     def __init__(self, name: str, live: Live) -> None:
         super().__init__()
         self._name = name
         self._live = live
         self._seconds = 0
-        self._sources: list[str] = []
+        self._waiting: dict[TextKind, list[str]] = {"source": [], "translation": []}
 
     def sent(self, seconds: float) -> None:
         if int(seconds) != self._seconds:
@@ -102,16 +103,13 @@ class SubtitleScreen(Subtitled):
 
     def end(self) -> None:
         super().end()
-        self._print_sources()
+        self._print()
         self._draw()
 
     def complete(self, kind: TextKind, sentence: str) -> None:
-        if kind == "source":
-            self._sources.append(sentence)
-        if kind == "translation" or len(self._sources) > _MOST:
-            self._print_sources()
-        if kind == "translation":
-            self._live.console.print(Text(harmless(sentence), style="green"), soft_wrap=True)
+        self._waiting[kind].append(sentence)
+        if all(self._waiting.values()) or len(self._waiting[kind]) > _MOST:
+            self._print()
 
     def fault(self, message: str) -> None:
         """Print an error above the texts in progress, which are redrawn and would overwrite it."""
@@ -120,22 +118,21 @@ class SubtitleScreen(Subtitled):
         else:
             super().fault(message)
 
-    def _print_sources(self) -> None:
-        if self._sources:
-            self._live.console.print(Text(harmless(joined(self._sources)), style="cyan"), soft_wrap=True)
-            self._sources = []
+    def _print(self) -> None:
+        for kind, sentences in self._waiting.items():
+            if sentences:
+                self._live.console.print(Text(harmless(joined(sentences)), style=_STYLES[kind]), soft_wrap=True)
+                sentences.clear()
 
     def _add(self, kind: TextKind, delta: str) -> None:
         super()._add(kind, delta)
         self._draw()
 
     def _draw(self) -> None:
-        settled = harmless(joined(self._sources))
-        source = harmless(self._texts["source"].begun)
-        between = " " if settled and source else ""
-        lines = [
-            Text.assemble((settled, "cyan"), between, (source, "dim cyan")),
-            Text(harmless(self._texts["translation"].begun), style="dim green"),
-        ]
+        lines = [self._line(kind, style) for kind, style in _STYLES.items()]
         footer = Text(f"{printable(self._name)}: {self._seconds} s", style="dim")
         self._live.update(Group(*(line for line in lines if line), footer), refresh=True)
+
+    def _line(self, kind: TextKind, style: str) -> Text:
+        settled, begun = harmless(joined(self._waiting[kind])), harmless(self._texts[kind].begun)
+        return Text.assemble((settled, style), space(settled, begun), (begun, f"dim {style}"))
