@@ -85,7 +85,8 @@ def test_openais_package_for_browsers_calls(visited: Page, server: RunningServer
     expect(visited.locator("p")).to_contain_text(HEARD)
     expect(visited).to_have_title(re.compile(r"rtc_u1_[0-9a-f]{32}"))
     if turns == "manual":
-        expect(visited.locator("output")).to_be_empty()
+        # Before the package's settings arrive, the call's turns are detected, so the first words may be a turn.
+        expect(visited.locator("output")).not_to_contain_text(re.compile("matter|again|better", re.IGNORECASE))
         visited.get_by_role("button", name="Done").click()
     expect(visited.locator("output")).to_contain_text(HEARD)
 
