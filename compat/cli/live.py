@@ -44,7 +44,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @server.options
 @click.option("--fast", is_flag=True, help="Send a file as fast as the server accepts it, not in real time.")
 @click.option("--quiet", is_flag=True, help="Print final turns only; with --to, only the translation.")
-@click.option("-f", "--format", "shape", type=click.Choice(["text", "json", "srt", "vtt"]), default="text")
+@click.option(
+    "-f",
+    "--format",
+    "shape",
+    type=click.Choice(["text", "json", "srt", "vtt"]),
+    default="text",
+    help="text or json; live has no captions with times.",
+)
 @click.option("--json", "lines", is_flag=True, help="The same as --format json: a JSON line for each turn or sentence.")
 def live(
     source: str | None,

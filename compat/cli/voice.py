@@ -61,7 +61,7 @@ class WavFile:
 
 @contextlib.contextmanager
 def saved(path: Path) -> Iterator[WavFile]:
-    """Create the file. Raises click.ClickException if that fails."""
+    """Create the file, and remove it again if nothing was said. Raises click.ClickException if it cannot be written."""
     try:
         raw = path.open("xb")
     except FileExistsError:
@@ -70,4 +70,8 @@ def saved(path: Path) -> Iterator[WavFile]:
         raise click.ClickException(f"{path} cannot be written: {exc.strerror}.") from exc
     with raw, wave.open(raw, "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", "not compressed"))
-        yield WavFile(file)
+        try:
+            yield WavFile(file)
+        finally:
+            if not file.tell():
+                path.unlink(missing_ok=True)

@@ -150,3 +150,4 @@ def test_a_language_without_a_voice_is_named(server: RunningServer, tmp_path: Pa
 
     assert (0, "There is no voice for af, only text.\n") == (done.returncode, done.stderr.decode())
     assert ["[af]", *WORDS] == words(done.stdout.decode())
+    assert [] == list(tmp_path.iterdir())
