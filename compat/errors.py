@@ -25,6 +25,7 @@
     │   ├── EngineMisconfigured      502 upstream_error         never retried: COMPAT_ENGINE_… are wrong
     │   └── FileNotFetched           502 upstream_error         never retried: the file has to go by another road
     ├── ServiceUnavailable           503 service_unavailable    DashScope is unreachable or overloaded
+    │   ├── ClosedNormally           503 service_unavailable    DashScope ended a live session
     │   ├── CircuitOpen              503 service_unavailable    the circuit breaker is open; no request was sent
     │   └── Overloaded               503 overloaded             this server is overloaded
     ├── ServiceTimedOut              504 upstream_timeout
@@ -228,6 +229,10 @@ class ServiceUnavailable(CompatError):
     status = 503
     default_code = "service_unavailable"
     retryable = True
+
+
+class ClosedNormally(ServiceUnavailable):
+    """DashScope closed the connection of a live session with code 1000."""
 
 
 class CircuitOpen(ServiceUnavailable):

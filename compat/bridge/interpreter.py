@@ -17,12 +17,14 @@ from compat.bridge.ordering import Sequencer
 from compat.bridge.sentences import Sentences
 from compat.catalogue import translators
 from compat.dashscope_api.live.turns import Translation
-from compat.errors import CompatError
+from compat.errors import CompatError, ServiceTimedOut
 from compat.openai_api.realtime import server_events as theirs
 from compat.openai_api.translations import client_events
 from compat.openai_api.translations import server_events as ours
 from compat.openai_api.translations.session import TranslationPatch, TranslationSession, apply, view
 from compat.text import rest, space
+
+_LATE = ServiceTimedOut("A sentence was not translated before the session ended.")
 
 
 class Interpreter:
@@ -36,6 +38,7 @@ class Interpreter:
         self.session = session
         self._before: TranslationSession | None = None
         self._open: set[str] = set()
+        self._closed = False
         self._ids = ids
         self._id = ids("sess")
         self._expires_at = expires_at
@@ -91,22 +94,31 @@ class Interpreter:
             case theirs.Completed(item_id=item, transcript=text):
                 return [*self._text(item, self._remainder(item, text)), *self._end(item)]
             case theirs.Failed(item_id=item, error=fault):
-                error = theirs.Error(event_id=self._ids("event"), error=fault)
-                return [self._to_client(error), *self._end(item)]
+                self._said.pop(item, None)
+                return [self._error(fault), *self._end(item)]
             case _:
                 return []
 
     def translated(self, ticket: str, text: str | CompatError) -> list[Action]:
         actions: list[Action] = []
+        if self._closed:
+            return actions
         if isinstance(text, CompatError):
-            error = theirs.Error(event_id=self._ids("event"), error=theirs.Fault.of(text))
-            actions.append(self._to_client(error))
+            actions.append(self._error(theirs.Fault.of(text)))
         else:
             actions += self._spoken(self._target.add(ticket, text))
         return actions + list(self._spoken(self._target.end(ticket)))
 
     def closing(self) -> list[Action]:
-        return [self._to_client(ours.TranslationClosed(event_id=self._ids("event")))]
+        """Sentences that are not translated yet are errors."""
+        lost, self._closed = self.busy, True
+        actions = list(self._spoken(self._target.give_up()))
+        if lost:
+            actions.append(self._error(theirs.Fault.of(_LATE)))
+        return [*actions, self._to_client(ours.TranslationClosed(event_id=self._ids("event")))]
+
+    def _error(self, fault: theirs.Fault) -> Action:
+        return self._to_client(theirs.Error(event_id=self._ids("event"), error=fault))
 
     def _shown(self, event: theirs.SessionCreated | theirs.SessionUpdated | theirs.Error) -> ours.ServerEvent:
         if isinstance(event, theirs.Error):
@@ -155,10 +167,12 @@ class Interpreter:
     def _spoken(self, pieces: list[tuple[str, str | bytes | None]]) -> Iterator[Action]:
         """Pieces of the translation in order."""
         for item, piece in pieces:
+            if not piece:
+                continue
             if isinstance(piece, str):
                 delta = self._spoken_text.join(item, piece)
                 yield self._to_client(ours.OutputTranscriptDelta(event_id=self._ids("event"), delta=delta))
-            elif piece is not None:
+            else:
                 coded = pybase64.b64encode_as_string(piece)
                 yield self._to_client(ours.OutputAudioDelta(event_id=self._ids("event"), delta=coded))
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from compat.bridge.caller import CallerSide
 from compat.bridge.limits import TICKS
 from compat.bridge.link import Link
+from compat.bridge.states import LinkState
 from compat.bridge.turns import TurnBinder
+from compat.errors import ClosedNormally, CompatError
 
 
 class Lifespan:
@@ -29,6 +31,12 @@ class Lifespan:
         """End a session that gets no sound."""
         if self.deadline is not None and now >= self.deadline and not self._caller.pause():
             self._link.finish(now)
+
+    def ended(self, error: CompatError, now: float) -> bool:
+        """Whether the service has ended a session as it was asked to, and says so by closing the connection only. Sound
+        that it may have left without an answer is sent again once."""
+        finishing = isinstance(error, ClosedNormally) and self._link.state is LinkState.FINISHING
+        return finishing and (self._link.attempts > 0 or not (self._link.awaiting or self._link.may_report(now)))
 
     def answered(self, now: float) -> None:
         """The service has said something. End a long session between two turns."""

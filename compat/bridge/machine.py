@@ -47,13 +47,12 @@ class Bridge:
     """One client, one session. Every `now` is in seconds on one monotonic clock.
 
     `resolve` returns DashScope's model for the client's model name, or raises CompatError. `ids("item")` returns a new
-    identifier of that kind. `configured`: the settings of an ephemeral key, and of an offer. `spread`, from 0 to 1:
-    this session's part of the jitter of reconnections. `expires_at`, in seconds since the epoch, is only reported.
-    `on_event` is called with every event for the client. `engine`: the engine that answers in place of DashScope.
-    `preferred`: DashScope's model for a client that names none. `presets` returns the options that an operator's alias
-    sets. `fallback`: there is a second account. `advise` adds the setting to check to a refusal by the service of a
-    model. `track`: the format of a call's audio, which comes as `Sound` and not in events. `face`: the API that the
-    client speaks, by default `/v1/realtime`.
+    identifier. `configured`: the settings of an ephemeral key, and of an offer. `spread`, from 0 to 1: the jitter of
+    reconnections. `expires_at`, in seconds since the epoch, is only reported. `on_event` is called with every event for
+    the client. `engine` answers in place of DashScope. `preferred`: the model of a client that names none. `presets`
+    returns the options of an operator's alias. `fallback`: there is a second account. `advise` adds the setting to
+    check to a refusal. `track`: the format of a call's audio, which comes as `Sound`. `face`: the client's API, by
+    default `/v1/realtime`.
     """
 
     def __init__(
@@ -75,8 +74,7 @@ class Bridge:
         track: AudioFormat | None = None,
         face: Face | None = None,
     ) -> None:
-        self.over = False
-        self._advise = advise
+        self.over, self._advise = False, advise
         self._limits = limits or SessionLimits()
         self._patches, self._replay = configured, ReplayBuffer()
         self._outbox = Outbox(ids, on_event, face)
@@ -220,11 +218,13 @@ class Bridge:
 
     def upstream_lost(self, error: CompatError, now: float) -> list[Action]:
         """The connection failed or ended. `error.retryable`: whether another attempt may succeed."""
-        unused = self._link.unused
+        unused, ended = self._link.unused, self._lifespan.ended(error, now)
         self._link.gone(now)
         if self._closing_at is not None:
             self._end(now)
-        elif unused:
+        elif unused or ended:
+            if ended:
+                self._link.finished(now)
             self._go_on(now)
         else:
             self._lost(error, now)

@@ -30,6 +30,11 @@ class Sequencer(Generic[T]):
         """The same. An item may end before those before it."""
         return self._put(item, None)
 
+    def give_up(self) -> list[tuple[str, T | None]]:
+        """No item goes on: return what waits."""
+        waiting, self._waiting = self._waiting, {}
+        return [(item, piece) for item, pieces in waiting.items() for piece in pieces]
+
     def _put(self, item: str, piece: T | None) -> list[tuple[str, T | None]]:
         self._waiting.setdefault(item, []).append(piece)
         passed: list[tuple[str, T | None]] = []

@@ -20,13 +20,20 @@ from websockets.exceptions import (
     InvalidURI,
     WebSocketException,
 )
-from websockets.frames import Opcode
+from websockets.frames import CloseCode, Opcode
 from websockets.protocol import State
 
 from compat.catalogue import live
 from compat.config.principal import Principal
 from compat.dashscope_api.faults import fault
-from compat.errors import CompatError, ModelNotFound, ServiceFailed, ServiceTimedOut, ServiceUnavailable
+from compat.errors import (
+    ClosedNormally,
+    CompatError,
+    ModelNotFound,
+    ServiceFailed,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
 from compat.upstream import masks
 from compat.upstream.budget import Budget
 from compat.upstream.guard import LIVE, UNTRACED, Guard
@@ -85,7 +92,8 @@ def _closed(exc: ConnectionClosed, name: str) -> CompatError:
     code, reason = (exc.rcvd.code, exc.rcvd.reason) if exc.rcvd else (1006, "")
     if code == 1007 and "model" in reason.lower():
         return ModelNotFound(f"{name} does not know this model: {reason}")
-    return ServiceUnavailable(f"{name} closed the connection ({code}).")
+    kind = ClosedNormally if code == CloseCode.NORMAL_CLOSURE else ServiceUnavailable
+    return kind(f"{name} closed the connection ({code}).")
 
 
 class Straight(connect):

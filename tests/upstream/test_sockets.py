@@ -17,6 +17,7 @@ from websockets.http11 import Request, Response
 
 from compat.config.principal import Principal
 from compat.errors import (
+    ClosedNormally,
     CompatError,
     Forbidden,
     ModelNotFound,
@@ -165,7 +166,7 @@ async def test_a_service_without_tls_is_unavailable_over_tls() -> None:
 
 
 CLOSES: list[tuple[int, str, type[CompatError], bool]] = [
-    (1000, "", ServiceUnavailable, True),
+    (1000, "", ClosedNormally, True),
     (1001, "going", ServiceUnavailable, True),
     (1007, "Model not found", ModelNotFound, False),
     (1007, "Invalid payload data", ServiceUnavailable, True),

@@ -1,0 +1,185 @@
+"""Conversations of sessions that translate: what the client hears, and in which order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from compat.errors import ServiceUnavailable
+from tests.bridge.service import Service, silence, word
+from tests.bridge.translating import FLAT, NESTED, TEXT_ONLY, Listening, TranslateService
+
+WHISPER = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+TURNS = b"".join(silence(600) + word(number) + silence(700) for number in (1, 2, 3))
+
+
+def by_sentence(*turns: bytes) -> Listening:
+    """A session without LiveTranslate, in which these turns are transcribed and wait for their translation."""
+    client = Listening(Service(), TEXT_ONLY, language="es")
+    client.connect()
+    client.append(b"".join(turns))
+    while client.service is not None and client.service.lines:
+        line = client.service.lines.popleft()
+        client.perform(client.bridge.from_upstream(line, client.now))
+    return client
+
+
+def told(client: Listening) -> list[str]:
+    """What the client was told, from its first words on."""
+    lines = []
+    for frame in client.frames:
+        match frame["type"].removeprefix("session."):
+            case "output_transcript.delta":
+                lines.append(frame["delta"])
+            case "input_transcript.delta":
+                lines.append(f"source {frame['delta']}")
+            case "output_audio.delta":
+                lines.append("voice")
+            case "error":
+                lines.append(f"error {frame['error']['code']} {frame['error']['param']}")
+            case "closed":
+                lines.append("closed")
+            case _:
+                pass
+    return lines
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_sentences_are_told_in_the_order_in_which_they_were_spoken(order: tuple[int, ...]) -> None:
+    client = by_sentence(TURNS)
+    sentences = client.sentences[:]
+
+    for number in order:
+        client.translate(sentences[number])
+
+    assert client.text == "es1 es2 es3"
+
+
+def test_a_sentence_that_cannot_be_translated_is_an_error_and_the_next_follow() -> None:
+    client = by_sentence(TURNS)
+    first, second, third = client.sentences
+
+    client.translate(second)
+    client.perform(client.bridge.translated(first.ticket, ServiceUnavailable("down"), client.now))
+    client.perform(client.bridge.translated(third.ticket, "", client.now))
+
+    assert told(client) == ["error service_unavailable None", "es2"]
+
+
+def test_sentences_that_are_not_translated_when_the_session_ends_are_an_error_before_its_end() -> None:
+    client = by_sentence(TURNS)
+    first, second, third = client.sentences
+    client.translate(second)
+    client.close()
+    client.translate(third)
+    for _ in range(30):
+        client.connect()
+        while client.service and client.service.lines:
+            client.perform(client.bridge.from_upstream(client.service.lines.popleft(), client.now))
+        client.wait(1.0)
+    client.translate(first)
+
+    late = "error upstream_timeout None"
+    assert told(client) == [late, "es2", " es3", late, "closed"]
+    client.check()
+
+
+def test_a_close_waits_for_the_last_sentence() -> None:
+    client = by_sentence(TURNS)
+    client.close()
+    client.settle()
+
+    assert told(client) == ["es1", " es2", " es3", "closed"]
+    assert client.hangup is not None
+    assert client.hangup.code == 1000
+
+
+@pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
+def test_a_session_without_sound_is_closed_at_once(model: str) -> None:
+    client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model)
+
+    client.close()
+
+    assert told(client) == ["closed"]
+    client.check()
+
+
+@pytest.mark.parametrize("model", [FLAT, NESTED])
+def test_text_and_voice_of_a_turn_wait_for_the_turn_before(model: str) -> None:
+    client = Listening(TranslateService(model=model, late=1), model, language="es")
+    client.say("session.update", session=WHISPER)
+    client.connect()
+
+    client.append(silence(600) + word(1) + silence(200) + word(2) + silence(700) + TURNS[len(TURNS) // 3 :])
+    while client.deliver():
+        pass
+
+    assert client.text == "es1"
+    assert client.voice == [1]
+    client.settle()
+    assert client.text == "es1 es2 es2 es3"
+    assert client.voice == [1, 2, 2, 3]
+
+
+@pytest.mark.parametrize("model", [FLAT, NESTED])
+@pytest.mark.parametrize("settles", [True, False])
+def test_what_contradicts_the_settled_text_is_counted_and_told_from_there_on(model: str, settles: bool) -> None:
+    client = Listening(TranslateService(model=model, done="contradicted", settles=settles), model, language="es")
+    client.connect()
+
+    client.append(silence(600) + b"".join(word(number) + silence(100) for number in (1, 2, 3)) + silence(700))
+    client.settle()
+
+    assert client.text.lower() == "es1 es2 es3"
+    assert client.bridge.corrections == 1
+
+
+UNSUPPORTED: list[tuple[str, Any, str]] = [
+    (FLAT, "Klingon", "session.audio.output.language"),
+    (NESTED, "xx", "session.audio.output.language"),
+    (TEXT_ONLY, "Klingon", "session.audio.output.language"),
+]
+
+
+@pytest.mark.parametrize(("model", "language", "param"), UNSUPPORTED)
+def test_an_unsupported_target_is_an_error_and_the_session_goes_on(model: str, language: str, param: str) -> None:
+    client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model, language="es")
+
+    client.say("session.update", event_id="mine", session={"audio": {"output": {"language": language}}})
+    client.connect()
+    client.append(TURNS[: len(TURNS) // 3])
+    client.settle()
+
+    assert told(client)[0].endswith(param)
+    assert client.of("error")[0]["error"]["event_id"] == "mine"
+    assert client.text == "es1"
+
+
+@pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{}",
+        "[",
+        '{"type": "input_audio_buffer.append", "audio": "AAAA"}',
+        '{"type": "response.create"}',
+        '{"type": "session.input_audio_buffer.append"}',
+        '{"type": "session.input_audio_buffer.append", "audio": "?"}',
+        '{"type": "session.update", "session": 5}',
+        '{"type": "session.update"}',
+        json.dumps({"type": "session.update", "session": {"model": "other"}}),
+    ],
+)
+def test_a_wrong_event_is_an_error_and_the_session_goes_on(model: str, frame: str) -> None:
+    client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model, language="es")
+    client.perform(client.bridge.from_client(frame, client.now))
+
+    assert [each["type"] for each in client.frames] == ["session.created", "error"]
+    assert client.frames[-1]["error"]["type"] == "invalid_request_error"
+    client.connect()
+    client.append(TURNS[: len(TURNS) // 3])
+    client.settle()
+    client.check()
+    assert client.text == "es1"
