@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -9,9 +10,16 @@ import subprocess
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from click import ClickException
+from openai import AsyncOpenAI
 
+from compat.cli import sound
+from compat.cli.interpreting import Languages, interpret
+from compat.cli.translated import Subtitled
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.cli.command import call, command, environment, module, run, words
@@ -151,3 +159,11 @@ def test_a_language_without_a_voice_is_named(server: RunningServer, tmp_path: Pa
     assert (0, "There is no voice for af, only text.\n") == (done.returncode, done.stderr.decode())
     assert ["[af]", *WORDS] == words(done.stdout.decode())
     assert [] == list(tmp_path.iterdir())
+
+
+async def test_an_old_openai_package_is_named() -> None:
+    """It has no such sessions."""
+    old = cast("AsyncOpenAI", SimpleNamespace(realtime=SimpleNamespace()))
+
+    with pytest.raises(ClickException, match=r"--to needs openai 3\.34 or newer"):
+        await interpret(old, sound.microphone(asyncio.Queue(), None), "any", Languages("es"), Subtitled(), (), print)

@@ -11,6 +11,7 @@ from openai.types.realtime.realtime_translation_session_create_request_param imp
     RealtimeTranslationSessionCreateRequestParam,
 )
 
+from compat.catalogue import translators
 from compat.openai_api.translations import client_events, server_events
 from tests.docs.realtime_parameters import Row
 from tests.docs.test_reference import PAGE, members, ours, paths, table
@@ -22,6 +23,15 @@ from tests.docs.translation_parameters import TRANSLATED_SESSION, TRANSLATION_EV
 )
 def test_the_page_has_the_tables_of_live_translation(rows: tuple[Row, ...]) -> None:
     assert table(rows) in PAGE
+
+
+@pytest.mark.parametrize("version", ["3", "3.5", "3.8"])
+def test_the_page_has_the_number_of_languages(version: str) -> None:
+    name = f"qwen{version}-livetranslate-flash-realtime"
+    model = translators.row(name)
+    source = "always" if model.nested else "on request"
+
+    assert f"| `{name}` | {len(model.spoken | model.written)}, {len(model.spoken)} | {source} |" in PAGE
 
 
 def test_every_field_of_a_translating_session_is_listed() -> None:
