@@ -44,6 +44,13 @@ export function calm(node) {
 
 document.addEventListener("language", () => shown.forEach((error, node) => complain(node, error)));
 
+/** Changes what a scrolling node contains. It scrolls with the end, unless the reader has scrolled back. */
+export function growing(node, change) {
+  const following = node.scrollHeight - node.scrollTop - node.clientHeight < 40;
+  change();
+  if (following) node.scrollTop = node.scrollHeight;
+}
+
 export function tags(node, list) {
   node.replaceChildren(...list.filter(Boolean).map((text) => make("span", "", text)));
 }

@@ -1,7 +1,7 @@
 // Live captions: settled words dark, tentative ones light. They stay over several sessions.
 
 import { plain, srt, vtt } from "./captions.js";
-import { at, complain, copy, make, save, tags } from "./dom.js";
+import { at, complain, copy, growing, make, save, tags } from "./dom.js";
 import { say } from "./i18n.js";
 import { listed } from "./snippets.js";
 import { stage } from "./stage.js";
@@ -30,11 +30,12 @@ const spaced = (settled, light) => (/[.,;:!?]$/.test(settled) && /^[\p{L}\p{N}]/
 function report({ turn, stash, tags: details, delay, error, unsent: waiting = unsent }) {
   if (turn && !turn.text && !stash) remove(turn);
   else if (turn) {
-    if (!nodes.has(turn)) add(turn);
-    const [settled, tentative] = nodes.get(turn);
-    settled.textContent = turn.text;
-    tentative.textContent = spaced(turn.text, stash);
-    at("captions").scrollTop = at("captions").scrollHeight;
+    growing(at("captions"), () => {
+      if (!nodes.has(turn)) add(turn);
+      const [settled, tentative] = nodes.get(turn);
+      settled.textContent = turn.text;
+      tentative.textContent = spaced(turn.text, stash);
+    });
     saved = false;
   }
   if (details?.language || details?.emotion) tags(at("live-tags"), [details.language, details.emotion]);

@@ -1,7 +1,7 @@
 // What is said and its translation, side by side. The server says which text follows which, not which belongs together: a
 // pair ends in a pause, or where both of its sides have ended a sentence and the speaker goes on.
 
-import { at, make } from "./dom.js";
+import { at, growing, make } from "./dom.js";
 
 const [PAUSE, LONG_PAUSE] = [1000, 4000]; // milliseconds without text
 const ENDED = /[.!?…。！？؟।॥။។]["'”’」』）)]*\s*$/;
@@ -31,12 +31,13 @@ function begin(language) {
 
 /** Appends text. `kind` is "source" or "target", `language` that of the target. */
 export function add(kind, text, language) {
-  if (complete(kind)) begin(language);
+  growing(at("pairs"), () => {
+    if (complete(kind)) begin(language);
+    const pair = pairs.at(-1);
+    pair[kind] += pair[kind] ? text : text.trimStart();
+    nodes.at(-1)[kind === "source" ? 0 : 1].textContent = pair[kind];
+  });
   [last, over] = [performance.now(), false];
-  const pair = pairs.at(-1);
-  pair[kind] += pair[kind] ? text : text.trimStart();
-  nodes.at(-1)[kind === "source" ? 0 : 1].textContent = pair[kind];
-  at("pairs").scrollTop = at("pairs").scrollHeight;
 }
 
 const spoken = () => pairs.map(({ source, target }) => ({ source: source.trim(), target: target.trim() })).filter(({ source, target }) => source || target);

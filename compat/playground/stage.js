@@ -35,10 +35,9 @@ export const busy = () => under !== null;
 
 /** Has the controls of a panel, which its elements name by data-do, run sessions one after the other. `open()` makes a
  *  session {start(ask, signal), take(pcm, level), stop, close, closed, stopping, failed, line}, which starts with `asked()`; it
- *  has `failed` if it closes after an error that it has reported. `look` shows
- *  the rest of the panel while there is one, and `over(session)` is called after it. `volume`: of a file that plays.
+ *  has `failed` if it closes after an error that it has reported. `look` shows the rest of the panel while there is one, and `over(session)` is called after it. `volume()`: of a file that plays.
  *  Returns {focus}. */
-export function stage(panel, { open, asked, look, over, volume = 1 }) {
+export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
   const part = (name) => panel.querySelector(`[data-do=${name}]`);
   const [begun, stopped, fault] = [part("start"), part("stop"), part("error")];
   const meter = (level) => draw(part("level"), level);
@@ -66,7 +65,10 @@ export function stage(panel, { open, asked, look, over, volume = 1 }) {
       if (error) complain(fault, error);
       starting.abort();
       if (talk.stopping) talk.close(); // pressed again
-      else if (talk.line) talk.stop();
+      else if (talk.line) {
+        announce(say("finishing"));
+        talk.stop();
+      }
     };
     under = stop;
     stopped.onclick = () => stop();
@@ -97,7 +99,7 @@ export function stage(panel, { open, asked, look, over, volume = 1 }) {
     }
   }
 
-  const play = (file) => begin((take, ended) => player(file, take, ended, volume), { aloud: true });
+  const play = (file) => begin((take, ended) => player(file, take, ended, volume()), { aloud: true });
 
   meter(0);
   begun.onclick = () => begin(microphone, { aloud: false });

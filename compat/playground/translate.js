@@ -3,6 +3,7 @@
 import { at, complain, copy, save, tags } from "./dom.js";
 import { say, tag } from "./i18n.js";
 import { Interpretation } from "./interpret.js";
+import { VOICED } from "./languages.js";
 import * as pairs from "./pairs.js";
 import { stage } from "./stage.js";
 import { Voice } from "./voice.js";
@@ -82,17 +83,21 @@ function over() {
 
 const content = { txt: () => pairs.plain(), json: () => pairs.json({ model: answered?.model, engine: answered?.engine, language: answered?.language }) };
 
+const muted = () => at("mute").ariaPressed === "true";
+
+/** How loud a file is that plays: there may be a voice to hear. */
+const volume = () => (muted() || !VOICED.includes(asked().target) ? 1 : BEHIND);
+
 function loudness() {
-  const muted = at("mute").ariaPressed === "true";
-  voice.volume = muted ? 0 : at("volume").valueAsNumber / 100;
-  at("volume").disabled = muted;
+  voice.volume = muted() ? 0 : at("volume").valueAsNumber / 100;
+  at("volume").disabled = muted();
 }
 
 export function start() {
-  const { focus } = stage(at("panel-translate"), { open, asked, look, over, volume: BEHIND });
+  const { focus } = stage(at("panel-translate"), { open, asked, look, over, volume });
   at("target").onchange = () => talk?.update(asked());
   at("mute").onclick = () => {
-    at("mute").ariaPressed = String(at("mute").ariaPressed !== "true");
+    at("mute").ariaPressed = String(!muted());
     loudness();
   };
   at("volume").oninput = loudness;
@@ -104,6 +109,7 @@ export function start() {
   at("translate-copy").onclick = async () => (saved = await copy(pairs.plain()));
   at("translate-clear").onclick = () => {
     pairs.clear();
+    voice.end();
     tags(at("translate-tags"), []);
     [delays, answered] = [{}, null];
     look(false);

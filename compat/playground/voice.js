@@ -22,6 +22,11 @@ export class Voice {
     this.#context ??= new AudioContext({ sampleRate: RATE });
     this.#context.resume();
     if (!this.#gain) (this.#gain = new GainNode(this.#context, { gain: this.#volume })).connect(this.#context.destination);
+    this.end();
+  }
+
+  /** Ends what is not heard yet. */
+  end() {
     for (const source of this.#sources) source.stop();
     this.#sources.clear();
     this.#until = this.seconds = 0;

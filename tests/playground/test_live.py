@@ -100,7 +100,7 @@ def test_a_session_that_the_server_ends_is_not_a_network_error(chromium: Browser
         page = context.new_page()
         page.goto(said[0].split()[-1].removesuffix("/v1"))
         page.get_by_role("tab", name="Translate").click()
-        expect(page.get_by_role("note").last).to_contain_text("No translator answers here.")
+        expect(page.get_by_role("note").last).to_contain_text("This server does not translate")
         page.get_by_role("tab", name="Live").click()
         start(page)
         server.send_signal(signal.SIGSTOP)

@@ -88,7 +88,7 @@ def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path)
     expect(page.get_by_role("heading", name="Translation · French")).to_be_visible()
     expect(page.locator("#translate-tags")).to_contain_text("voice: Tina")
     expect(page.locator("#lag")).to_have_text(
-        re.compile(r"translation after \d+ ms · voice after \d+ ms · .* s to come")
+        re.compile(r"first translation after \d+ ms · first voice after \d+ ms · .* s to come")
     )
     assert f"{TEXT}\n[fr] {TEXT}\n" == downloaded(page, "txt")
     assert {
