@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import click
+import httpx2
 import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
@@ -51,8 +52,8 @@ def address(value: str) -> str:
     """Return a base URL. Raises BadParameter if it is none."""
     try:
         parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and httpx2.URL(value)
+    except (ValueError, httpx2.InvalidURL):
         good = False
     if not good:
         raise click.BadParameter(f"{value!r} is not an address such as http://127.0.0.1:8000/v1.")

@@ -54,6 +54,9 @@ async def listen(
     language: str | None,
     captions: LiveCaptions,
     fault: Callable[[str], None],
+    *,
+    prompt: str | None = None,
+    keywords: Sequence[str] = (),
 ) -> list[Turn]:
     """Caption `sound`, and return its turns.
 
@@ -64,7 +67,7 @@ async def listen(
     """
     turns = _Turns(captions, fault)
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
-        await connection.session.update(session=_session(model, language))
+        await connection.session.update(session=_session(model, language, prompt, keywords))
         speaking = asyncio.create_task(_speak(connection, sound, captions))
         try:
             async for event in connection:
@@ -81,8 +84,9 @@ async def listen(
     return turns.final
 
 
-def _session(model: str, language: str | None) -> Any:  # noqa: ANN401 - a plain dict
-    spoken = {"language": language} if language else {}
+def _session(model: str, language: str | None, prompt: str | None, keywords: Sequence[str]) -> Any:  # noqa: ANN401 - JSON
+    given = {"language": language, "prompt": prompt, "keywords": [*keywords]}
+    spoken = {name: value for name, value in given.items() if value}
     audio = {"format": {"type": "audio/pcm", "rate": RATE}, "transcription": {"model": model, **spoken}}
     return {"type": "transcription", "audio": {"input": {**audio, "turn_detection": {"type": "server_vad"}}}}
 

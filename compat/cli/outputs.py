@@ -28,7 +28,7 @@ class OutputPiece:
 
     `target`: a file, or None for standard output; `others`: files for the further formats. `seconds`: the length that
     the recording declares, 0 if unknown. `sources`: the index that records which recording a transcript belongs to.
-    `url`: where to download the recording to `source` from.
+    `url`: where to download the recording to `source` from. `kept`: targets that exist and are not overwritten.
     """
 
     source: Path
@@ -38,6 +38,7 @@ class OutputPiece:
     sources: Sources | None = None
     others: tuple[Path, ...] = ()
     url: str | None = None
+    kept: frozenset[Path] = frozenset()
 
     @property
     def targets(self) -> tuple[Path, ...]:
@@ -126,6 +127,8 @@ def _without_transcripts(recordings: list[Recording]) -> list[Recording]:
 def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as exc:
+        raise click.ClickException(f"Transcripts cannot be written to {folder}: It is not a folder.") from exc
     except OSError as exc:
         raise click.ClickException(f"Transcripts cannot be written to {folder}: {exc.strerror}.") from exc
     return folder
@@ -212,6 +215,8 @@ def obstacle(piece: OutputPiece, writable: set[Path]) -> str:
     `writable` holds the folders in which a file could be created, and gets new ones.
     """
     for target in piece.targets:
+        if target in piece.kept:
+            continue
         folder = target.parent
         try:
             if folder not in writable:  # permissions do not tell: /proc and a read-only disk refuse everybody
@@ -233,8 +238,16 @@ def obstacle(piece: OutputPiece, writable: set[Path]) -> str:
     return ""
 
 
-def put(piece: OutputPiece, target: Path, text: str, *, force: bool) -> None:
-    """Write the transcript atomically. Raise FileExistsError if it exists, unless `force` is set."""
+def put(piece: OutputPiece, texts: Sequence[str], *, force: bool) -> None:
+    """Write the transcript in each format, except those that are kept. Raise FileExistsError if one exists meanwhile,
+    unless `force` is set."""
+    for target, text in zip(piece.targets, texts, strict=True):
+        if target not in piece.kept:
+            _put(piece, target, text, force=force)
+
+
+def _put(piece: OutputPiece, target: Path, text: str, *, force: bool) -> None:
+    """Write a transcript atomically."""
     part = target.with_name(f".{secrets.token_hex(8)}.part")  # the target's name plus a suffix could be too long
     try:
         part.write_text(ended(text), encoding="utf-8")

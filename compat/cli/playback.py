@@ -58,12 +58,21 @@ async def _one(
     sizes: list[int] = []
     spoken = _measured(sound.recording(piece.source, fast=fast), sizes)
     with captions(piece.name, _where(kind, piece, wanted.shape), piece.seconds) as shown:
-        turns = await listen(client, spoken, wanted.model or MODEL, wanted.language, shown, faults.append)
+        turns = await listen(
+            client,
+            spoken,
+            wanted.model or MODEL,
+            wanted.language,
+            shown,
+            faults.append,
+            prompt=wanted.prompt,
+            keywords=wanted.keywords,
+        )
     if faults:
         raise server.CommandFailed(faults[0])
-    for target, shape in zip(piece.targets, wanted.shapes, strict=False):
-        put(piece, target, _written(turns, shape, wanted), force=wanted.force)
-    if piece.target is None and wanted.shape != "text":
+    if piece.target is not None:
+        put(piece, [_written(turns, shape, wanted) for shape in wanted.shapes], force=wanted.force)
+    elif wanted.shape != "text":
         report.transcript(_written(turns, wanted.shape, wanted))
     return sum(sizes) / sound.SECOND
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from compat.audio.sniff import container_of
 STANDARD = "-"
 TRANSCRIPTS = frozenset({".txt", ".srt", ".vtt", ".tsv", ".json"})
 LONGEST_NAME = 200  # bytes of a name that a URL gives
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 SURE = (sniff.WAV, sniff.FLAC, sniff.OGG, sniff.WEBM, sniff.MKV, sniff.AMR, sniff.WMA, sniff.AVI, sniff.FLV, sniff.AIFF)
 IMAGES = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 
@@ -64,9 +66,11 @@ def _named(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
             yield Recording(None, Path("stdin"))
         elif not name:  # an empty shell variable must not select the current folder
             yield UnreadablePath("''", "The file name is empty")
-        elif name.startswith(("http://", "https://")):
+        elif name.lower().startswith(("http://", "https://")):
             place = _named_by(name)
             yield Recording(None, place, name) if place else UnreadablePath(name, "This is not the URL of a recording")
+        elif _SCHEME.match(name) and not os.path.lexists(path):
+            yield UnreadablePath(name, "Only http:// and https:// addresses are downloaded")
         elif path.is_dir():
             yield from _some(_walk(path, path, set()), name, "The folder has no recordings")
         elif glob.has_magic(name) and not os.path.lexists(path):

@@ -185,11 +185,9 @@ class Report:
         self._existing += status == "exists"
         self._seconds += seconds or 0
         target = str(piece.target) if piece.target else None
-        aside = piece.source.name != piece.name and piece.target is None  # standard input
-        source = piece.name if piece.url or aside else str(piece.source)
         if self._lines:
             others = [str(other) for other in piece.others]
-            self._line(source, target, status, seconds, error, missing, others)
+            self._line(piece.name, target, status, seconds, error, missing, others)
         if error is not None:
             self._failed(piece.name, error)
         elif not (self._quiet or self._lines or (self._console.is_terminal and self.expected > MANY)):

@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 WORDS: Final = "--word-timestamps"
+PATHS: Final = ("files", "out")
 NOTES: Final = "compat.cli.spellings"
 OTHER_NAMES: Final = {
     "--output-dir": "--out",
@@ -78,7 +79,20 @@ class TranscribeCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
         notes = ctx.meta[NOTES] = {}
-        return super().parse_args(ctx, [*_translated(args[:end], notes), *args[end:]])
+        left = super().parse_args(ctx, [*_translated(args[:end], notes), *args[end:]])
+        for param in self.params:
+            if param.type is click.STRING and param.name not in PATHS:
+                _check_utf_8(param.opts[0], ctx.params.get(param.name or ""))
+        return left
+
+
+def _check_utf_8(name: str, value: object) -> None:
+    """Raise click.UsageError for text with bytes that are not UTF-8, which no request can contain."""
+    for text in value if isinstance(value, tuple) else (value,):
+        try:
+            str(text).encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"{name} is not UTF-8 text.") from None
 
 
 def _translated(args: list[str], notes: dict[str, str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from compat.cli import client as server
 from compat.cli import running
 from compat.cli.outputs import OutputPiece, Wanted, put
 from compat.cli.report import Report, unread
-from compat.cli.uploads import decoded, fetched, fields
+from compat.cli.uploads import decoded, fetched, fields, missing
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -41,7 +41,7 @@ async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, report: 
     with piece.source.open("rb") as file:
         create = client.audio.transcriptions.with_streaming_response.create
         async with create(**fields(piece, wanted, file), stream=True) as answer:
-            seconds = decoded(answer.headers)
+            headers = answer.headers
             if not answer.headers.get("content-type", "").startswith("text/event-stream"):
                 text = _plain(await answer.text())  # the server does not stream with this model
                 report.streamed(text)
@@ -51,8 +51,9 @@ async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, report: 
                     report.streamed(delta)
     report.streamed("")
     if piece.target is not None:
-        put(piece, piece.target, text, force=wanted.force)
-    report.finished(piece, "done", seconds=seconds)
+        put(piece, [text], force=wanted.force)
+    report.ignored(headers.get("x-compat-ignored", ""))
+    report.finished(piece, "done", seconds=decoded(headers), missing=missing(headers))
 
 
 def _plain(body: str) -> str:

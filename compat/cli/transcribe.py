@@ -6,6 +6,7 @@ Exit status: 0 if every recording has a transcript; 1 if some have none; 2 for a
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -69,7 +70,10 @@ def transcribe(
         **given,
     )
     report = Report(quiet=quiet, lines=lines)
-    for note in without_effect(click.get_current_context().meta[NOTES]):
+    notes = click.get_current_context().meta[NOTES]
+    if live and wanted.temperature is not None:
+        notes["--temperature"] = "live speech has none"
+    for note in without_effect(notes):
         report.note(note)
     waiting: list[OutputPiece] = []
     try:
@@ -104,7 +108,11 @@ def _waiting(
         there = [os.path.isfile(target) for target in piece.targets]  # noqa: PTH113 - no error either
         if there and all(there) and not wanted.force:
             report.finished(piece, "exists")
-        elif why := obstacle(piece, writable):
+            continue
+        if not wanted.force:
+            kept = frozenset(target for target, exists in zip(piece.targets, there, strict=True) if exists)
+            piece = dataclasses.replace(piece, kept=kept)
+        if why := obstacle(piece, writable):
             report.finished(piece, "failed", why)
         else:
             yield piece

@@ -50,8 +50,8 @@ def upload(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, r
 
 
 class _Answer(NamedTuple):
-    """`texts`: the transcript in each format. `seconds`: of the audio, None if the server does not tell. `missing`: for
-    a damaged file the seconds `promised` and `decoded`."""
+    """`texts`: the transcript in each format. `seconds`: of the audio, None if the server does not tell. `missing`: see
+    the function."""
 
     texts: list[str]
     seconds: float | None
@@ -80,8 +80,7 @@ class _Uploads:
                     report.transcript(answer.texts[0])
                     report.finished(piece, "done", seconds=answer.seconds, missing=answer.missing)
             else:
-                for target, text in zip(piece.targets, answer.texts, strict=True):
-                    put(piece, target, text, force=self._wanted.force)
+                put(piece, answer.texts, force=self._wanted.force)
                 report.finished(piece, "done", seconds=answer.seconds, missing=answer.missing)
         except BrokenPipeError:
             raise
@@ -114,15 +113,20 @@ class _Uploads:
         self._report.ignored(answer.headers.get("x-compat-ignored", ""))
         if job := following.job_of(answer):
             answer = await following.result(self._client, job, lambda state: self._report.advanced(piece, state))
-        said = dict(_MISSING.findall(answer.headers.get("x-compat-truncated", "")))
-        missing = {name: value if name == "finish_reason" else float(value) for name, value in said.items()}
-        return _Answer(written(answer.text, wanted), decoded(answer.headers) or duration(answer.text), missing)
+        seconds = decoded(answer.headers) or duration(answer.text)
+        return _Answer(written(answer.text, wanted), seconds, missing(answer.headers))
 
 
 def decoded(headers: Mapping[str, str]) -> float | None:
     """Return the length of the audio. Only this project's server tells it with every format."""
     said = headers.get("x-compat-audio-seconds")
     return float(said) if said else None
+
+
+def missing(headers: Mapping[str, str]) -> dict[str, float | str]:
+    """Return the seconds `promised` and `decoded` of a damaged file, and the `finish_reason` of an unfinished text."""
+    said = dict(_MISSING.findall(headers.get("x-compat-truncated", "")))
+    return {name: value if name == "finish_reason" else float(value) for name, value in said.items()}
 
 
 def fields(piece: OutputPiece, wanted: Wanted, file: object) -> dict[str, Any]:

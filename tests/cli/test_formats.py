@@ -56,6 +56,15 @@ def test_one_request_gives_all_formats(server: RunningServer, folder: Path) -> N
     assert ("start\tend\ttext", WORDS) == (head, words(line.split("\t")[2]))
 
 
+@pytest.mark.parametrize("live", [(), ("--live", "--fast")])
+def test_a_format_is_added_to_those_that_exist(server: RunningServer, folder: Path, live: tuple[str, ...]) -> None:
+    (folder / "one.txt").write_text("mine")
+    done = call(server, folder, "transcribe", "one.wav", "-f", "text", "-f", "srt", *live)
+
+    assert (0, "mine") == (done.returncode, (folder / "one.txt").read_text())
+    assert "-->" in (folder / "one.srt").read_text()
+
+
 @pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI deprecates its own endpoint
 def test_captions_of_a_translation_are_written_here(server: RunningServer, folder: Path) -> None:
     asked = ("-f", "srt", "-f", "vtt", "--max-words-per-line", "1")
@@ -135,6 +144,15 @@ def test_a_parameter_without_effect_is_named_once(server: RunningServer, folder:
     assert 0 == done.returncode
     assert 1 == done.stderr.count(b"Without effect on this server: temperature\n")
     assert b"2 done; 0:02 of audio in 0:0" in done.stderr
+
+
+def test_a_stream_reports_what_other_requests_do(server: RunningServer, folder: Path) -> None:
+    whole = (folder / "one.wav").read_bytes()
+    (folder / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    done = call(server, folder, "transcribe", "cut.wav", "--stream", "--temperature", "0.5")
+
+    assert b"Without effect on this server: temperature\n" in done.stderr
+    assert b" s could be decoded\n" in done.stderr
 
 
 def test_a_stream_is_printed_and_written(server: RunningServer, folder: Path) -> None:

@@ -59,6 +59,15 @@ def test_captions_on_standard_output_are_the_transcript(server: RunningServer, f
     assert (b"", 1) == (cues.stderr, cues.stdout.count(b"WEBVTT"))
 
 
+def test_a_prompt_and_keywords_reach_the_session(server: RunningServer, folder: Path) -> None:
+    given = ("--prompt", "Colours", "--keyword", "amber", "--temperature", "0.5")
+    done = call(server, folder, "transcribe", "talk.mp3", "--live", "--fast", *given)
+
+    sent = json.dumps(server.dashscope.live.sessions[-1].updates[-1])
+    assert (True, True) == ("Colours" in sent, "amber" in sent)
+    assert b"--temperature has no effect: live speech has none.\n" in done.stderr
+
+
 def test_json_prints_a_line_for_each_turn(server: RunningServer, folder: Path) -> None:
     done = call(server, folder, "transcribe", "talk.mp3", "--live", "--fast", "--json")
     again = call(server, folder, "transcribe", "talk.mp3", "--live", "--json")
@@ -115,7 +124,7 @@ def test_ctrl_c_ends_the_audio_and_waits_for_the_last_words(server: RunningServe
     ) as live:
         assert live.stdin is not None
         assert live.stdout is not None
-        live.stdin.write(speech())
+        live.stdin.write(speech() + bytes(1 << 16))  # the pipe holds as much, so the speech has been read
         live.stdin.flush()
         first = live.stdout.readline()
         live.send_signal(signal.SIGINT)

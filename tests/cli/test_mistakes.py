@@ -76,11 +76,14 @@ MISTAKES = [
     (["--base-url", "localhost:8000/v1"], 2, "is not an address such as http://127.0.0.1:8000/v1."),
     (["--base-url", "http://127.0.0.1:99999/v1"], 2, "is not an address such as"),
     (["--api-key", "ключ"], 2, "A key is one line of ASCII characters."),
+    (["--base-url", "http://\udcff/v1"], 2, "is not an address such as"),
+    (["--prompt", "caf\udce9"], 2, "--prompt is not UTF-8 text."),
+    (["--keyword", "Ada", "--keyword", "\udcff"], 2, "--keyword is not UTF-8 text."),
     (["--api-key", "one\ntwo"], 2, "A key is one line of ASCII characters."),
 ]
 ON_DISK = [
     (["--out", ""], 2, "--out is empty: name a folder, or - for standard output."),
-    (["--out", "taken"], 1, "Transcripts cannot be written to taken: File exists."),
+    (["--out", "taken"], 1, "Transcripts cannot be written to taken: It is not a folder."),
     (["--out", "taken/below"], 1, "Transcripts cannot be written to taken/below: Not a directory."),
     (["--out", "/proc"], 1, "Transcripts cannot be written to /proc: "),
     (["--out", "down/" * 900], 1, "File name too long"),

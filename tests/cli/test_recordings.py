@@ -105,6 +105,14 @@ ALL = [
             ["http://[::1", "http://"],
             [f"{url}: This is not the URL of a recording" for url in ("http://[::1", "http://")],
         ),
+        (["HTTPS://a.fm/a.mp3"], ["HTTPS://a.fm/a.mp3"]),
+        (
+            ["file:///tmp/a.mp3", "s3://a/b.mp3"],
+            [
+                f"{url}: Only http:// and https:// addresses are downloaded"
+                for url in ("file:///tmp/a.mp3", "s3://a/b.mp3")
+            ],
+        ),
         (["pipe"], ["pipe: This is a pipe: use … | qwen-asr-compat transcribe -"]),
     ],
 )
@@ -163,7 +171,7 @@ def test_a_command_does_not_reuse_the_transcript_of_another_recording(folder: Pa
             pieces, _ = plan([f"talks/{name}" for name in names], "to", [suffix], stack)
         for piece in pieces:
             assert piece.target
-            put(piece, piece.target, piece.name, force=True)
+            put(piece, [piece.name], force=True)
         return [piece.target.name for piece in pieces if piece.target]
 
     for _ in range(2):

@@ -78,6 +78,13 @@ def test_a_recording_on_standard_input_is_transcribed_to_standard_output(server:
     assert (0, list(WORDS)) == (done.returncode, words(done.stdout.decode()))
 
 
+def test_standard_input_is_named_as_such(server: RunningServer, folder: Path) -> None:
+    whole = (folder / "one.wav").read_bytes()
+    done = call(server, folder, "transcribe", "-", "-o", "to", "--json", given=whole)
+
+    assert ("standard input", "to/stdin.txt") == tuple(json.loads(done.stdout)[name] for name in ("file", "output"))
+
+
 def test_two_recordings_never_share_a_transcript(server: RunningServer, folder: Path) -> None:
     (folder / "one.mp3").write_bytes((folder / "two.mp3").read_bytes())
 
