@@ -276,8 +276,6 @@ class Realtime:
             log.info("session", extra={"fields": fields})
 
     def _bridge(self, admitted: Admitted, billed: BilledTokens, track: AudioFormat | None) -> Bridge:
-        latency = TurnLatency(self._metrics)
-
         def sent(event: ServerEvent) -> None:
             latency.sent(event)
             billed.sent(event)
@@ -285,6 +283,7 @@ class Realtime:
         ids, expires_at = _identifiers(), int(time.time() + self._settings.max_session)
         translation = admitted.translation
         translator = translation.native if translation and translators.find(translation.native) else None
+        latency = TurnLatency(self._metrics, "translation" if translator else "live")
         return Bridge(
             admitted.opening if translation is None else Opening(),
             resolve=lambda name: live_model(name, self._settings, admitted.principal),

@@ -178,12 +178,13 @@ class Metrics:
         self._stages(name).observe(seconds)
 
     def first_delta(self, kind: str, seconds: float) -> None:
-        """Record the time to the first delta: for `stream` from the end of the upload, for `live` from the start of the
-        turn or from the client's commit."""
+        """Record the time to the first delta: for `stream` from the end of the upload, for `live` and `translation`
+        from the start of the turn or from the client's commit."""
         self._first(kind).observe(seconds)
 
     def final(self, kind: str, seconds: float) -> None:
-        """Record the time to the final text: for `stream` from the end of the upload, for `live` from the commit."""
+        """Record the time to the final text: for `stream` from the end of the upload, for the others from the
+        commit."""
         self._final(kind).observe(seconds)
 
     def job(self, state: str) -> None:
@@ -244,10 +245,12 @@ def route(path: str) -> str:
 
 class TurnLatency:
     """Measures the turns of a live session by the events that are sent to the client. The first delta is timed from the
-    start of the turn, or from its commit if the client commits; the final text is timed from the commit."""
+    start of the turn, or from its commit if the client commits; the final text is timed from the commit. `kind`:
+    `live`, or `translation`, whose text follows the speech by some seconds."""
 
-    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, metrics: Metrics, kind: str = "live", clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
+        self._kind = kind
         self._clock = clock
         self._begun: dict[str, float] = {}
         self._committed: dict[str, float] = {}
@@ -261,11 +264,11 @@ class TurnLatency:
                 self._committed[item] = self._clock()
                 self._begun.setdefault(item, self._committed[item])
             case ours.Delta(item_id=item) if item in self._begun:
-                self._metrics.first_delta("live", self._clock() - self._begun.pop(item))
+                self._metrics.first_delta(self._kind, self._clock() - self._begun.pop(item))
             case ours.Completed(item_id=item) | ours.Failed(item_id=item):
                 self._begun.pop(item, None)
                 committed = self._committed.pop(item, None)
                 if committed is not None and isinstance(event, ours.Completed):
-                    self._metrics.final("live", self._clock() - committed)
+                    self._metrics.final(self._kind, self._clock() - committed)
             case _:
                 pass

@@ -57,6 +57,8 @@ def test_a_translation_counts_its_seconds_and_its_cost(model: str, price: tuple[
     else:  # the emulator bills 12.5 tokens for a second of audio, and one for a word
         assert 12.5 * seconds * 4.0 / 1e6 <= cost
     assert f'compat_audio_seconds_total{{caller="anyone",model="{native}"}}' in text
+    assert 'compat_first_delta_seconds_count{kind="translation"}' in text
+    assert 'compat_first_delta_seconds_count{kind="live"}' not in text
     assert bool(price) == (f'compat_cost_dollars_total{{caller="anyone",model="{native}"}}' in text)
 
 
