@@ -287,6 +287,7 @@ def _realtime_routes(realtime: Realtime, calls: Calls | None) -> list[Route | We
         Route("/v1/realtime", calls.create_or_explain, methods=["POST"]),
         Route("/v1/realtime", not_found.no_socket, methods=["GET"]),
         Route("/v1/realtime/calls", calls.create, methods=["POST"]),
+        Route("/v1/realtime/translations/calls", calls.create_translation, methods=["POST"]),
         Route("/v1/realtime/calls/{id}", calls.hangup, methods=["DELETE"]),
         Route("/v1/realtime/calls/{id}/hangup", calls.hangup, methods=["POST"]),
     ]

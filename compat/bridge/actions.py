@@ -13,6 +13,12 @@ class ToClient(msgspec.Struct, frozen=True):
     text: str
 
 
+class Play(msgspec.Struct, frozen=True):
+    """Let the client of a call hear this after what it has to hear: mono 16-bit PCM at 24 kHz."""
+
+    pcm: bytes
+
+
 class ToUpstream(msgspec.Struct, frozen=True):
     """Send one frame to the service: text for str, binary for bytes."""
 
@@ -69,5 +75,5 @@ class Hangup(msgspec.Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    ToClient | ToUpstream | OpenUpstream | CloseUpstream | Reading | Wake | CheckVocabulary | Translate | Hangup
+    ToClient | Play | ToUpstream | OpenUpstream | CloseUpstream | Reading | Wake | CheckVocabulary | Translate | Hangup
 )

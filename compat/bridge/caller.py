@@ -219,7 +219,7 @@ class CallerSide:
     def _append(self, audio: bytes) -> None:
         if self._config.session.track is not None:
             raise BadRequest(
-                "The audio of a call is that of its track: input_audio_buffer.append is for WebSocket sessions.",
+                "The audio of a call is that of its track: audio in events is for WebSocket sessions.",
                 param="type",
                 code="unsupported_event",
             )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pybase64
 
-from compat.bridge.actions import Action, ToClient, Translate
+from compat.bridge.actions import Action, Play, ToClient, Translate
 from compat.bridge.face import Said, SourceDelta, VoiceDelta
 from compat.bridge.ordering import Sequencer
 from compat.bridge.sentences import Sentences
@@ -30,11 +30,13 @@ _LATE = ServiceTimedOut("A sentence was not translated before the session ended.
 class Interpreter:
     """A `Face`. With a model of LiveTranslate, the text of an item is its translation. Otherwise it is a transcript,
     and each of its sentences is translated by itself. `ids("event")` returns a new identifier of that kind;
-    `expires_at` is in seconds since the epoch."""
+    `expires_at` is in seconds since the epoch. `plays`: the voice is heard by `Play`, and not in events."""
 
     fill = 8.0
 
-    def __init__(self, session: TranslationSession, ids: Callable[[str], str], expires_at: int) -> None:
+    def __init__(
+        self, session: TranslationSession, ids: Callable[[str], str], expires_at: int, *, plays: bool = False
+    ) -> None:
         self.session = session
         self._before: TranslationSession | None = None
         self._open: set[str] = set()
@@ -42,6 +44,7 @@ class Interpreter:
         self._ids = ids
         self._id = ids("sess")
         self._expires_at = expires_at
+        self._plays = plays
         self._source = Sequencer[str]()
         self._target = Sequencer[str | bytes]()
         self._said: dict[str, str] = {}
@@ -172,6 +175,8 @@ class Interpreter:
             if isinstance(piece, str):
                 delta = self._spoken_text.join(item, piece)
                 yield self._to_client(ours.OutputTranscriptDelta(event_id=self._ids("event"), delta=delta))
+            elif self._plays:
+                yield Play(piece)
             else:
                 coded = pybase64.b64encode_as_string(piece)
                 yield self._to_client(ours.OutputAudioDelta(event_id=self._ids("event"), delta=coded))

@@ -116,6 +116,8 @@ class CallTransport:
             self._created = text
         elif '"type":"session.updated"' in kind or '"type":"transcription_session.updated"' in kind:
             self._updated = text
+        elif '"type":"session.closed"' in kind:  # a client disconnects when it gets this
+            await self._peer.played()
         for side in self._sidebands:
             side.put(text)
         try:
@@ -123,6 +125,9 @@ class CallTransport:
         except Lost as exc:
             if not self._sidebands:
                 raise Disconnected(1000) from exc
+
+    def play(self, pcm: bytes) -> None:
+        self._peer.play(pcm)
 
     async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - a data channel has neither
         await self._peer.close()

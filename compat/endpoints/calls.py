@@ -1,6 +1,8 @@
-"""Live sessions by WebRTC: POST /v1/realtime/calls, hanging up, and other connections to a call by `call_id`.
+"""Live sessions by WebRTC: POST /v1/realtime/calls and /v1/realtime/translations/calls, hanging up, and other
+connections to a call by `call_id`.
 
-A call is a live session with another transport: its events come over a data channel, its audio over a track.
+A call is a live session with another transport: its events come over a data channel, its audio over a track. So does
+the voice of a translation, over the track's other direction.
 """
 
 from __future__ import annotations
@@ -9,9 +11,10 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -30,11 +33,12 @@ from compat.endpoints.multipart import MALFORMED
 from compat.endpoints.realtime import Admitted, Realtime
 from compat.errors import BadRequest, CompatError, NotFound, ServiceUnavailable
 from compat.openai_api.fields import once
-from compat.openai_api.realtime.opening import Opening, opening
+from compat.openai_api.realtime.opening import Opening, opening, translating
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import AudioFormat
-from compat.openai_api.secrets import ClientSecretRequest
+from compat.openai_api.secrets import ClientSecretRequest, TranslationSecretRequest
 from compat.openai_api.shapes import decoded
+from compat.openai_api.translations.session import TranslationPatch
 from compat.upstream.shares import Shares, overloaded
 from compat.webrtc import sdp
 from compat.webrtc.peer import Certificate, Lost, Peer, fingerprint
@@ -82,15 +86,32 @@ class Calls:
         """Answer an offer: 201 with the SDP answer and the call's Location. Raise CompatError."""
         admitted = self._admitted(request)
         text, session = await _offered(request)
-        if session is not None:
-            admitted = self._realtime.configured(admitted, session)
+        if session:
+            admitted = self._realtime.configured(admitted, _session(session))
+        return await self._answer(request, admitted, sdp.parse(text))
+
+    async def create_translation(self, request: Request) -> Response:
+        """The same for a session that translates, whose voice the caller hears. Raise CompatError."""
+        self._check(request)
+        opened = translating(once(request.query_params.multi_items()), request.headers, ())
+        principal, carried = self._realtime.translator(opened, request)
+        text, session = await _offered(request)
+        translation = self._realtime.translation(opened.model, carried, _translation(session) if session else None)
         offer = sdp.parse(text)
+        if not offer.hears:
+            translation = msgspec.structs.replace(translation, may_speak=False)
+        return await self._answer(
+            request, Admitted(opening=opened, principal=principal, translation=translation), offer
+        )
+
+    async def _answer(self, request: Request, admitted: Admitted, offer: sdp.Offer) -> Response:
         with contextlib.ExitStack() as stay:
             await self._gate.admit_call(admitted.principal, stay)
             place = stay.enter_context(self._place(admitted.principal.party))
             admitted = await self._realtime.allowed(admitted)
             certificate = self._certificate.current()
-            call = PlacedCall(self._owner(admitted.principal), Peer(offer, certificate), place)
+            peer = Peer(offer, certificate, speaks=admitted.translation is not None)
+            call = PlacedCall(self._owner(admitted.principal), peer, place)
             self._begin(request, admitted, call, stay.pop_all())
         answer = sdp.answer(offer, self._local(request, call.peer, fingerprint(certificate)))
         headers = {"location": f"/v1/realtime/calls/{call.id}"}
@@ -109,7 +130,7 @@ class Calls:
 
     async def hangup(self, request: Request) -> Response:
         """End a call. Raise CompatError."""
-        call = self._call(request.path_params["id"], self._admitted(request))
+        call = self._call(request.path_params["id"], request)
         if call.pending and call.task is not None:
             call.task.cancel()
         else:
@@ -120,7 +141,7 @@ class Calls:
         """Serve a WebSocket with `call_id`: it gets the call's events, and may send events too, until the call ends."""
         request_id = request_id_of(socket.headers)
         try:
-            call = self._call(socket.query_params["call_id"], self._admitted(socket))
+            call = self._call(socket.query_params["call_id"], socket)
             side = Sideband(socket)
             call.transport.join(side)
         except CompatError as error:
@@ -154,13 +175,16 @@ class Calls:
 
     # --- at the offer -----------------------------------------------------------------------------------------------
 
-    def _admitted(self, connection: Request | WebSocket) -> Admitted:
+    def _admitted(self, request: Request) -> Admitted:
         """Return the caller. Raise CompatError."""
+        self._check(request)
+        return self._realtime.identify(opening_of(request), request)
+
+    def _check(self, connection: Request | WebSocket) -> None:
         if self._leaving:
             raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
         if (origin := connection.headers.get("origin")) is not None:  # a form needs no CORS preflight
             origins.check(origin, connection.headers.get("host", ""), self._settings.cors_origins)
-        return self._realtime.identify(opening_of(connection), connection)
 
     def _owner(self, principal: Principal) -> str:
         """Return the same for a key and for the client secrets that it has issued; without keys, for everybody."""
@@ -174,9 +198,12 @@ class Calls:
         pending.callback(self._pending.give, party)
         return pending
 
-    def _call(self, call_id: str, admitted: Admitted) -> PlacedCall:
+    def _call(self, call_id: str, connection: Request | WebSocket) -> PlacedCall:
+        """Return a call of this caller's. Raise CompatError."""
+        self._check(connection)
+        principal = self._realtime.principal(opening_of(connection), connection)
         call = self._calls.get(call_id)
-        if call is None or call.owner != self._owner(admitted.principal):
+        if call is None or call.owner != self._owner(principal):
             raise NotFound(f"There is no call '{call_id[:64]}'.", param="call_id", code="call_not_found")
         return call
 
@@ -195,6 +222,7 @@ class Calls:
             password=agent.password,
             fingerprint=certificate,
             candidates=[(protocol, (host, self._port.number)) for protocol in self._port.protocols for host in hosts],
+            voice=peer.source,
         )
 
     def _reached(self, request: Request) -> Sequence[str]:
@@ -236,25 +264,39 @@ def opening_of(connection: Request | WebSocket) -> Opening:
     return opening(query, connection.headers, connection.scope.get("subprotocols", ()))
 
 
-async def _offered(request: Request) -> tuple[str, Patch | None]:
-    """Return the offer and the session's configuration, if it comes with the offer. Raise BadRequest."""
+async def _offered(request: Request) -> tuple[str, bytes]:
+    """Return the offer, and the JSON of the session's configuration if it comes with the offer. Raise BadRequest."""
     body = await whole(request, LARGEST, "sdp")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         parts = await _parts(request.headers, body)
         if not parts.get("sdp"):
             raise BadRequest("The form has no sdp: send the offer as sdp.", param="sdp")
-        return _text(parts["sdp"]), _session(parts["session"]) if parts.get("session") else None
+        return _text(parts["sdp"]), parts.get("session", b"")
     if kind in ("application/sdp", "text/plain", ""):
-        return _text(body), None
+        return _text(body), b""
     raise BadRequest("Send the offer as application/sdp, or as sdp in multipart/form-data.", param="sdp")
 
 
 def _session(json: bytes) -> Patch:
     """Return the configuration. Raise BadRequest, whose `param` begins with session."""
     body = b'{"session":%s}' % json
-    try:
+    with _naming():
         return decoded(body, ClientSecretRequest).patch(decoded(body, dict[str, Any]))
+
+
+def _translation(json: bytes) -> TranslationPatch:
+    """The same for a session that translates."""
+    body = b'{"session":%s}' % json
+    with _naming():
+        asked = decoded(body, TranslationSecretRequest)
+        return asked.session.with_unread(decoded(body, dict[str, Any])["session"])
+
+
+@contextlib.contextmanager
+def _naming() -> Iterator[None]:
+    try:
+        yield
     except BadRequest as exc:
         raise BadRequest(exc.message, param=exc.param or "session", code=exc.code) from exc
 

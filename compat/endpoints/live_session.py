@@ -24,6 +24,7 @@ from compat.bridge.actions import (
     CloseUpstream,
     Hangup,
     OpenUpstream,
+    Play,
     Reading,
     ToClient,
     ToUpstream,
@@ -190,13 +191,15 @@ class LiveSession:
         """
         return self._bridge.unsent > self._bounds.eager and self._sound.scarce
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Action) -> None:  # noqa: C901 - one case for each action
         match action:
             case ToUpstream(frame):
                 if self._upstream is not None:
                     self._upstream.put(frame)
             case ToClient(text):
                 self._events.append(text)
+            case Play(pcm):
+                self._caller.play(pcm)
             case OpenUpstream():
                 self._upstream = Upstream()
                 self._upstream.task = self._start(self._serve(self._upstream, action))

@@ -19,7 +19,7 @@ ABSENT = {  # prefixes of paths below /v1, and the feature behind each
     "/audio/voice_consents": "voices",
     "/realtime/calls": "calls by WebRTC without COMPAT_WEBRTC_PORT or with several workers",
     "/realtime/sessions": "voice conversations",
-    "/realtime/translations/calls": "live translation by WebRTC",
+    "/realtime/translations/calls": "calls by WebRTC without COMPAT_WEBRTC_PORT or with several workers",
     "/chat/completions": "chat",
     "/completions": "text completion",
     "/responses": "model responses",

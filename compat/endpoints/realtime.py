@@ -158,10 +158,7 @@ class Realtime:
     async def _admit_translation(self, socket: WebSocket) -> Admitted:
         self._check(socket)
         opened = translating(once(socket.query_params.multi_items()), socket.headers, socket.scope["subprotocols"])
-        principal, carried = self._caller(opened, socket)
-        patch = carried.translation if carried else None
-        if carried and patch is None:
-            raise Forbidden("This client secret is for /v1/realtime: request one for translations.")
+        principal, patch = self.translator(opened, socket)
         session = self.translation(opened.model, patch)
         await self._gate.admit(socket, principal)
         return await self.allowed(Admitted(opening=opened, principal=principal, translation=session))
@@ -173,9 +170,10 @@ class Realtime:
         if (origin := socket.headers.get("origin")) is not None:
             origins.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
 
-    def translation(self, model: str | None, patch: TranslationPatch | None) -> TranslationSession:
+    def translation(self, model: str | None, *patches: TranslationPatch | None) -> TranslationSession:
         """Return the settings with which a session that translates begins. Raise CompatError."""
-        named = model or (patch.model if patch else None)
+        given = [patch for patch in patches if patch is not None]
+        named = model or next((patch.model for patch in reversed(given) if patch.model), None)
         if named is None:
             raise BadRequest("Name the model: ?model=gpt-realtime-translate.", param="model")
         session = TranslationSession(
@@ -184,7 +182,20 @@ class Realtime:
             may_speak=self._settings.translate_audio,
             engine=self._engine,
         )
-        return apply_translation(session, msgspec.structs.replace(patch, model=None)) if patch else session
+        for patch in given:
+            session = apply_translation(session, msgspec.structs.replace(patch, model=None))
+        return session
+
+    def translator(self, opened: Opening, connection: HTTPConnection) -> tuple[Principal, TranslationPatch | None]:
+        """Return the caller of a session that translates, and its client secret's configuration. Raise CompatError."""
+        principal, carried = self._caller(opened, connection)
+        if carried and carried.translation is None:
+            raise Forbidden("This client secret is for /v1/realtime: request one for translations.")
+        return principal, carried.translation if carried else None
+
+    def principal(self, opened: Opening, connection: HTTPConnection) -> Principal:
+        """Return the caller, whatever its client secret is for. Raise CompatError."""
+        return self._caller(opened, connection)[0]
 
     def identify(self, opened: Opening, connection: HTTPConnection) -> Admitted:
         """Return the caller with its client secret's configuration. Raise CompatError."""
@@ -299,7 +310,7 @@ class Realtime:
             advise=self._advise,
             presets=lambda name: live_presets(name, self._settings, admitted.principal),
             track=track,
-            face=Interpreter(translation, ids, expires_at) if translation else None,
+            face=Interpreter(translation, ids, expires_at, plays=track is not None) if translation else None,
         )
 
     def _advise(self, error: CompatError, model: str) -> CompatError:
@@ -339,6 +350,9 @@ class _SocketTransport:
     def write_now(self, texts: Sequence[str]) -> bool:
         put = self._socket.scope["state"].get("put")  # see server/websocket
         return put is not None and put(texts)
+
+    def play(self, pcm: bytes) -> None:
+        """Not called: the voice is in events."""
 
     async def write(self, text: str) -> None:
         with _closing():

@@ -87,5 +87,9 @@ class Agent:
     async def _send(self, data: bytes) -> None:
         if self._closed:
             raise ConnectionError
+        self.send(data)
+
+    def send(self, data: bytes) -> None:
+        """Send a datagram where the caller has chosen, if there is such a path."""
         if self._path is not None:
             self._path.send(data)

@@ -1,4 +1,4 @@
-"""One call: DTLS, SCTP and the data channel by aiortc, the track by `track`.
+"""One call: DTLS, SCTP and the data channel by aiortc, the track by `track`, the voice by `voice`.
 
 aiortc's RTCPeerConnection is not used: after a lost packet its jitter buffer throws away packets that arrived, and it
 opens random ports. tests/foreign.py and tests/webrtc/test_peer.py check the private names used here.
@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import secrets
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Final
 
 import pylibsrtp
@@ -20,9 +22,10 @@ from av import AudioFrame, CodecContext, Packet
 from av.error import FFmpegError
 
 from compat.dashscope_api.live import opus
-from compat.webrtc import rtp, sdp
+from compat.webrtc import rtp, sdp, voice
 from compat.webrtc.ice import Agent
 from compat.webrtc.track import RATE, STEP, CallTrack, Part, Silence
+from compat.webrtc.voice import VoiceTrack
 
 CHANNEL: Final = "oai-events"
 CONNECTING: Final = 15.0  # seconds from the answer to DTLS
@@ -32,6 +35,8 @@ BATCH: Final = 2 * RATE * sdp.PTIME // 1000  # bytes of sound that are handed ov
 UNSENT: Final = 64 << 10  # bytes on the data channel above which `send` waits
 UNREAD: Final = 1000  # messages on the data channel that wait to be read
 CLOSING: Final = 2.0  # seconds for the last messages
+PLAYING: Final = 10.0  # seconds for the last of the voice
+BITS: Final = 32_000  # a second, of the voice
 DISORDER: Final = 2048  # chunks of SCTP out of order
 RENEWAL: Final = datetime.timedelta(days=29)
 """aiortc's certificates are valid for 30 days."""
@@ -80,6 +85,25 @@ def _samples(frame: AudioFrame) -> bytes:
     return bytes(frame.planes[0])[: 2 * frame.samples]
 
 
+class VoiceEncoder:
+    """Pieces of voice to Opus packets, one each. At this bit rate libopus takes CELT for "audio", which costs 0.4 of
+    what its speech codec does."""
+
+    def __init__(self) -> None:
+        self._codec: Any = CodecContext.create("libopus", "w")
+        self._codec.format, self._codec.layout, self._codec.sample_rate = "s16", "mono", voice.RATE
+        self._codec.bit_rate, self._codec.time_base = BITS, Fraction(1, voice.RATE)
+        self._codec.options = {"application": "audio", "frame_duration": "20", "compression_level": "5"}
+        self._at = 0
+
+    def encode(self, pcm: bytes) -> bytes:
+        frame = AudioFrame("s16", "mono", voice.PIECE)
+        frame.planes[0].update(pcm)
+        frame.sample_rate, frame.pts = voice.RATE, self._at
+        self._at += voice.PIECE
+        return b"".join(map(bytes, self._codec.encode(frame)))
+
+
 class Peer:
     """The caller's end of one call. `agent` has to be on the port before the caller gets the answer."""
 
@@ -88,10 +112,12 @@ class Peer:
         offer: sdp.Offer,
         certificate: RTCCertificate,
         *,
+        speaks: bool = False,
         connecting: float = CONNECTING,
         alive: float = ALIVE,
     ) -> None:
-        """`connecting`: seconds for the caller to connect. `alive`: seconds without a datagram before it is lost."""
+        """`speaks`: the call has a voice, if the caller takes one. `connecting`: seconds for the caller to connect.
+        `alive`: seconds without a datagram before it is lost."""
         self._connecting, self._alive = connecting, alive
         self._loop = asyncio.get_running_loop()
         self._offer = offer
@@ -109,11 +135,20 @@ class Peer:
         self._sound: list[bytes] = []
         self._size = 0
         self._ready = self.closed = False
+        self.source = secrets.randbelow(1 << 32) if speaks and offer.hears else None
+        """The source of the packets of the voice; None without one."""
+        self._voice = VoiceTrack(secrets.randbelow(1 << 16), secrets.randbelow(1 << 32))
+        self._encoder: VoiceEncoder | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._silent = asyncio.Event()
+        self._silent.set()
 
     @property
-    def figures(self) -> dict[str, int]:
-        """Return the numbers of lost packets of the track, and of those that came too late or twice."""
-        return {"lost_packets": self._track.lost, "late_packets": self._track.late}
+    def figures(self) -> dict[str, float]:
+        """Return the numbers of lost packets of the track, and of those that came too late or twice; with a voice, the
+        seconds of it that were not sent."""
+        heard: dict[str, float] = {"lost_packets": self._track.lost, "late_packets": self._track.late}
+        return heard if self.source is None else {**heard, "skipped_seconds": round(self._voice.skipped, 3)}
 
     async def open(self) -> None:
         """Wait for the caller, and return when the call is encrypted. Raises Lost."""
@@ -181,6 +216,7 @@ class Peer:
         if not self.closed:
             self.closed = True
             self.flush()
+            self._hush()
             self._events.put_nowait(None)
             self._writable.set()
 
@@ -254,3 +290,43 @@ class Peer:
         if sctp is None:
             return False
         return min(sctp._advertised_rwnd, DISORDER - len(sctp._sack_misordered)) < 0  # noqa: SLF001
+
+    # --- the voice --------------------------------------------------------------------------------------------------
+
+    def play(self, pcm: bytes) -> None:
+        """Let the caller hear this after what it has to hear: mono s16le at `voice.RATE`."""
+        if self.source is None or self.closed or not self._ready:
+            return
+        self._voice.put(pcm, self._loop.time())
+        if self._timer is None:
+            self._set_timer()
+
+    async def played(self) -> None:
+        """Wait for the end of the voice, for at most `PLAYING`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PLAYING):
+                await self._silent.wait()
+
+    def _set_timer(self) -> None:
+        due = self._voice.due
+        if due is None:
+            self._hush()
+        else:
+            self._silent.clear()
+            self._timer = self._loop.call_at(due, self._speak)
+
+    def _hush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._silent.set()
+
+    def _speak(self) -> None:
+        """Send what is due."""
+        self._encoder = self._encoder or VoiceEncoder()
+        assert self.source is not None  # noqa: S101 - see `play`
+        for piece in self._voice.take(self._loop.time()):
+            packet = rtp.Packet(piece.number, piece.stamp, self.source, self._encoder.encode(piece.pcm))
+            data = rtp.write(packet, self._offer.payload, first=piece.first)
+            self.agent.send(self._dtls._tx_srtp.protect(data))  # noqa: SLF001
+        self._set_timer()

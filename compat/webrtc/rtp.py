@@ -42,3 +42,9 @@ def read(data: bytes, kind: int) -> Packet | None:
         source=int.from_bytes(data[8:12]),
         payload=data[start:end],
     )
+
+
+def write(packet: Packet, kind: int, *, first: bool) -> bytes:
+    """Return a packet with this payload type. `first`: whether silence was before it (RFC 3551, 4.1)."""
+    numbers = packet.number.to_bytes(2) + packet.stamp.to_bytes(4) + packet.source.to_bytes(4)
+    return bytes((0x80, first << 7 | kind)) + numbers + packet.payload

@@ -1,6 +1,7 @@
-"""SDP offers and answers of a call (RFC 8866, 8829, 8841): one Opus track in, one data channel, one port.
+"""SDP offers and answers of a call (RFC 8866, 8829, 8841): one Opus track, one data channel, one port.
 
-The answer has the shape of OpenAI's (OpenAPI document, 2026-08): host candidates, and no answer track.
+The answer has the shape of OpenAI's (OpenAPI document, 2026-08): host candidates. The track goes both ways if the call
+has a voice, else from the caller only.
 """
 
 from __future__ import annotations
@@ -55,12 +56,14 @@ class MediaSection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call needs of an offer. `payload` is the type of Opus packets, `setup` the DTLS role of the answer."""
+    """What a call needs of an offer. `payload` is the type of Opus packets, `setup` the DTLS role of the answer.
+    `hears`: whether the caller takes a track too."""
 
     media: tuple[MediaSection, ...]
     audio: MediaSection
     channel: MediaSection | None
     payload: int
+    hears: bool
     fragment: str
     fingerprints: tuple[tuple[str, str], ...]
     setup: str
@@ -69,13 +72,15 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Local(msgspec.Struct, frozen=True, kw_only=True):
-    """This end of a call. `candidates` are pairs of "udp" or "tcp" and an address with its port."""
+    """This end of a call. `candidates` are pairs of "udp" or "tcp" and an address with its port. `voice` is the source
+    of the packets that it sends, None without a voice."""
 
     session: int
     fragment: str
     password: str
     fingerprint: str
     candidates: Sequence[tuple[str, tuple[str, int]]]
+    voice: int | None = None
 
 
 def parse(text: str) -> Offer:
@@ -106,6 +111,7 @@ def parse(text: str) -> Offer:
         audio=audio,
         channel=channel,
         payload=int(opus[1]),
+        hears="sendonly" not in audio.attributes,
         fragment=_credentials(lookup),
         fingerprints=_fingerprints(lookup),
         setup=_setup(lookup),
@@ -197,7 +203,7 @@ def _lines(offer: Offer, local: Local) -> Iterator[str]:
             yield from _mid(media)
             yield "a=inactive"
             continue
-        yield from _track(offer) if media is offer.audio else _channel(media)
+        yield from _track(offer, local.voice) if media is offer.audio else _channel(media)
         yield f"a=ice-ufrag:{local.fragment}"
         yield f"a=ice-pwd:{local.password}"
         yield f"a=fingerprint:sha-256 {local.fingerprint}"
@@ -212,12 +218,15 @@ def _mid(media: MediaSection) -> Iterator[str]:
         yield f"a=mid:{media.mid}"
 
 
-def _track(offer: Offer) -> Iterator[str]:
+def _track(offer: Offer, voice: int | None) -> Iterator[str]:
     payload = offer.payload
     yield f"m=audio 9 {offer.audio.protocol} {payload}"
     yield "c=IN IP4 0.0.0.0"
     yield from _mid(offer.audio)
-    yield "a=recvonly"
+    if voice is None:
+        yield "a=recvonly"
+    else:
+        yield from ("a=sendrecv", "a=msid:realtime voice", f"a=ssrc:{voice} cname:realtime")
     yield "a=rtcp-mux"
     yield f"a=rtpmap:{payload} opus/48000/2"
     yield f"a=fmtp:{payload} minptime=10;useinbandfec=1"

@@ -14,6 +14,7 @@ from compat.bridge.actions import (
     CloseUpstream,
     Hangup,
     OpenUpstream,
+    Play,
     Reading,
     ToClient,
     ToUpstream,
@@ -167,7 +168,7 @@ class Simulation:
                     self.hangup = action
                 case Translate():
                     self.sentences.append(action)
-                case CheckVocabulary():
+                case CheckVocabulary() | Play():
                     pass
         if sent and self.service is not None:
             self.perform(self.bridge.upstream_drained(self.now))

@@ -20,6 +20,7 @@ from compat.bridge.actions import (
     CloseUpstream,
     Hangup,
     OpenUpstream,
+    Play,
     Reading,
     ToClient,
     ToUpstream,
@@ -100,7 +101,7 @@ class Stage:
             lines += self._perform(self.bridge.upstream_drained(self.now))
         return lines
 
-    def _line(self, action: Action) -> list[str]:
+    def _line(self, action: Action) -> list[str]:  # noqa: C901 - one case for each action
         match action:
             case ToClient(text):
                 frame = json.loads(text)
@@ -118,6 +119,8 @@ class Stage:
                 return [f"read {'on' if on else 'off'}"]
             case Hangup(code, _):
                 return [f"hang up {code}"]
+            case Play(pcm):
+                return [f"play {len(pcm) / 48:.0f} ms"]
             case Translate(ticket, text, target):
                 return [f"translate {ticket} into {target}: {text}"]
             case CheckVocabulary(vocabulary_id, model):

@@ -19,6 +19,7 @@ from compat.bridge.actions import (
     CloseUpstream,
     Hangup,
     OpenUpstream,
+    Play,
     Reading,
     ToClient,
     ToUpstream,
@@ -271,7 +272,7 @@ class Stand:
                     self.hangups.append(action)
                 case Wake(at):
                     assert at > after
-                case Reading() | CheckVocabulary() | Translate():
+                case Reading() | CheckVocabulary() | Play() | Translate():
                     pass
 
 

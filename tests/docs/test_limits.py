@@ -30,7 +30,7 @@ from compat.server import connections, http, memory, run, websocket
 from compat.transcription import recogniser, spool
 from compat.upstream import http as upstream
 from compat.upstream import parsing
-from compat.webrtc import peer
+from compat.webrtc import peer, voice
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "run" / "limits.md").read_text()
 BOUNDS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
@@ -98,6 +98,7 @@ CODE = {
     "message arrives",
     "calls by WebRTC that are not connected": f"{calls.PENDING}, half of them of one client; "
     f"each {peer.CONNECTING:g} s",
+    "voice of a translated call that waits to be played": f"{voice.MOST} s; {peer.PLAYING:g} s after `session.close`",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests, sessions and long jobs at a time, bytes of uploads": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "

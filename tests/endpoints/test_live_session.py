@@ -56,6 +56,9 @@ class Client:
         self.events.append(json.loads(text))
         self._wrote.set()
 
+    def play(self, pcm: bytes) -> None:
+        """These sessions have no voice."""
+
     async def close(self, code: int, reason: str) -> None:
         pass
 

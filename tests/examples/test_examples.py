@@ -25,7 +25,8 @@ EXAMPLES = ROOT / "examples"
 MODULES = ROOT / "tests" / "clients" / "node_modules"
 WORDS = VOCABULARY[:3]
 SEPARATE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "microphone.py"}  # other tests run these
-SEPARATE |= {"browser.html", "browser_webrtc.html", "browser_translate.html", "translate_live.py", "open_weights.sh"}
+SEPARATE |= {"browser.html", "browser_webrtc.html", "browser_translate.html", "browser_translate_webrtc.html"}
+SEPARATE |= {"translate_live.py", "open_weights.sh"}
 COMMANDS = {".py": [sys.executable], ".sh": ["sh"], ".mjs": ["node"]}
 SCRIPTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name not in SEPARATE)
 

@@ -331,11 +331,12 @@ async def test_calls_by_sip_are_not_offered(base: str) -> None:
 
 async def test_without_a_port_there_are_no_calls() -> None:
     with running_server(Tones()) as without:
-        response = await post(without.base_url)
+        responses = [await post(without.base_url, path=f"/realtime{path}/calls") for path in ("", "/translations")]
         async with sdk(without.base_url) as client:
             with pytest.raises(InvalidStatus) as refused:
                 async with client.realtime.connect(call_id="rtc_x"):
                     """Not reached."""
-    assert (response.status_code, response.json()["error"]["code"]) == (404, "unsupported_endpoint")
-    assert "COMPAT_WEBRTC_PORT" in response.json()["error"]["message"]
+    for response in responses:
+        assert (response.status_code, response.json()["error"]["code"]) == (404, "unsupported_endpoint")
+        assert "COMPAT_WEBRTC_PORT" in response.json()["error"]["message"]
     assert b"COMPAT_WEBRTC_PORT" in (refused.value.response.body or b"")

@@ -32,10 +32,10 @@ async def port() -> AsyncIterator[Port]:
     await opened.close()
 
 
-def answering(port: Port, offer: str, **options: float) -> tuple[Peer, str]:
+def answering(port: Port, offer: str, *, speaks: bool = False, **options: float) -> tuple[Peer, str]:
     """Return the peer of an offer, and the answer."""
     parsed = sdp.parse(offer)
-    peer = Peer(parsed, CERTIFICATE.current(), **options)
+    peer = Peer(parsed, CERTIFICATE.current(), speaks=speaks, **options)
     port.add(peer.agent)
     local = sdp.Local(
         session=1,
@@ -43,19 +43,26 @@ def answering(port: Port, offer: str, **options: float) -> tuple[Peer, str]:
         password=peer.agent.password,
         fingerprint=fingerprint(CERTIFICATE.current()),
         candidates=[(protocol, ("127.0.0.1", port.number)) for protocol in port.protocols],
+        voice=peer.source,
     )
     return peer, sdp.answer(parsed, local)
 
 
 @contextlib.asynccontextmanager
 async def call(
-    port: Port, pcm: bytes, change: Callable[[str], str] = str, pace: float = PACE, **options: float
+    port: Port,
+    pcm: bytes,
+    change: Callable[[str], str] = str,
+    pace: float = PACE,
+    *,
+    speaks: bool = False,
+    **options: float,
 ) -> AsyncIterator[tuple[Caller, Peer]]:
     """Connect a caller with a peer. `change` is applied to the answer. `pace`: times real time."""
     peers: list[Peer] = []
 
     async def exchange(offer: str) -> str:
-        peer, answer = answering(port, offer, **options)
+        peer, answer = answering(port, offer, speaks=speaks, **options)
         peers.append(peer)
         return change(answer)
 

@@ -17,6 +17,15 @@ def test_a_packet_of_another_implementation(padding: int, sources: list[int]) ->
     assert rtp.read(packet.serialize(), 111) == rtp.Packet(65535, 2**32 - 1, 77, b"opus")
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_another_implementation_reads_a_packet(first: bool) -> None:
+    packet = rtp.Packet(65535, 2**32 - 1, 77, b"opus")
+    read = RtpPacket.parse(data := rtp.write(packet, 111, first=first))
+    assert (read.payload_type, read.marker, read.sequence_number) == (111, int(first), 65535)
+    assert (read.timestamp, read.ssrc, read.payload) == (2**32 - 1, 77, b"opus")
+    assert rtp.read(data, 111) == packet
+
+
 EXTENDED = b"\x90\x6f\x00\x01" + bytes(8) + b"\xbe\xde\x00\x02" + bytes(8) + b"opus"
 
 

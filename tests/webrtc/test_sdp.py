@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
 import pytest
 from aiortc.sdp import SessionDescription
 from hypothesis import given
@@ -48,6 +49,18 @@ def test_the_answer_takes_the_track_and_the_channel_over_one_transport() -> None
     assert channel.sctp_port == 5000
     assert audio.ice is not None
     assert audio.ice.iceLite
+
+
+def test_a_call_with_a_voice_sends_a_track_too() -> None:
+    local = msgspec.structs.replace(LOCAL, voice=77)
+    audio = SessionDescription.parse(sdp.answer(sdp.parse(CHROMIUM), local)).media[0]
+    assert (audio.direction, audio.msid, [each.ssrc for each in audio.ssrc]) == ("sendrecv", "realtime voice", [77])
+
+
+@pytest.mark.parametrize(("direction", "hears"), [("sendrecv", True), ("sendonly", False), (None, True)])
+def test_whether_the_caller_takes_a_track(direction: str | None, hears: bool) -> None:
+    line = "" if direction is None else f"a={direction}\r\n"
+    assert hears is sdp.parse(CHROMIUM.replace("a=sendrecv\r\n", line)).hears
 
 
 @pytest.mark.parametrize(
