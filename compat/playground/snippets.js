@@ -80,11 +80,11 @@ function node({ base, keyed, file = "speech.wav", ...ask }) {
   }[ask.mode] ?? "for (const segment of answer.segments) console.log(segment.start, segment.end, segment.text);";
   const given = [...known, ...Object.entries(extra).map(([name, value]) => [name, text(value)])].map(([name, value]) => `${name}: ${value}`);
   return `import fs from "node:fs";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 
 const client = new OpenAI({ baseURL: ${text(base)}${keyed ? "" : ', apiKey: "none-needed"'} });
 const answer = await client.audio.${method(ask.mode)}.create({
-  file: fs.createReadStream(${text(file)}),
+  file: await toFile(fs.createReadStream(${text(file)})), // without toFile, the package does not retry
   ${given.join(",\n  ")},
 });
 ${ask.limits.length ? "console.log(answer.dashscope.captions.srt);" : use}
@@ -149,6 +149,7 @@ function livePython({ base, keyed, ...ask }) {
   return `import asyncio, base64, wave
 from openai import AsyncOpenAI  # pip install "openai[realtime]"
 
+# ffmpeg -i speech.wav -ac 1 -ar 24000 speech-24k.wav
 client = AsyncOpenAI(base_url=${text(base)}, websocket_base_url=${text(base.replace(/^http/, "ws"))}${keyed ? "" : ', api_key="none-needed"'})
 session = {"type": "transcription", "audio": {"input": {
     "format": {"type": "audio/pcm", "rate": 24000}, "transcription": ${text(transcription(ask))}, "turn_detection": None}}}
@@ -179,9 +180,10 @@ function liveNode({ base, keyed, ...ask }) {
   return `import fs from "node:fs";
 import WebSocket from "ws"; // npm install ws
 
+// ffmpeg -i speech.wav -ac 1 -ar 24000 speech-24k.wav
 const wav = fs.readFileSync("speech-24k.wav");
 if (wav.readUInt16LE(22) !== 1 || wav.readUInt32LE(24) !== 24000) throw new Error("not mono, 16-bit, 24 kHz");
-const pcm = wav.subarray(44);
+const pcm = wav.subarray(wav.indexOf("data") + 8);
 const socket = new WebSocket("${base.replace(/^http/, "ws")}/realtime?intent=transcription", ["realtime"${key}]);
 const send = (event) => socket.send(JSON.stringify(event));
 socket.onopen = () => {
@@ -218,6 +220,7 @@ socket.onmessage = ({ data }) => {
 await new Promise((opened) => (socket.onopen = opened));
 
 const sound = new AudioContext({ sampleRate: 24000 });
+addEventListener("click", () => sound.resume(), { once: true }); // before a click, browsers give a page no sound
 await sound.audioWorklet.addModule("${base.replace(/\/v1$/, "")}/playground/worklet.js");
 const microphone = new AudioWorkletNode(sound, "microphone");
 microphone.port.onmessage = ({ data }) => {

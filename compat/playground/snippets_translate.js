@@ -19,6 +19,7 @@ function python({ base, keyed, ...ask }) {
   return `import asyncio, base64, wave
 from openai import AsyncOpenAI  # pip install "openai[realtime]"
 
+# ffmpeg -i speech.wav -ac 1 -ar 24000 speech-24k.wav
 client = AsyncOpenAI(base_url=${text(base)}, websocket_base_url=${text(live(base))}${keyed ? "" : ', api_key="none-needed"'})
 
 async def main() -> None:
@@ -50,9 +51,10 @@ function node({ base, keyed, ...ask }) {
   return `import fs from "node:fs";
 import WebSocket from "ws"; // npm install ws
 
+// ffmpeg -i speech.wav -ac 1 -ar 24000 speech-24k.wav
 const wav = fs.readFileSync("speech-24k.wav");
 if (wav.readUInt16LE(22) !== 1 || wav.readUInt32LE(24) !== 24000) throw new Error("not mono, 16-bit, 24 kHz");
-const pcm = wav.subarray(44);
+const pcm = wav.subarray(wav.indexOf("data") + 8);
 const voice = [];
 const socket = new WebSocket(${text(`${live(base)}/realtime/translations?model=${encodeURIComponent(ask.model)}`)}, ["realtime"${key}]);
 const send = (event) => socket.send(JSON.stringify(event));
@@ -93,6 +95,7 @@ socket.onmessage = ({ data }) => {
 await new Promise((opened) => (socket.onopen = opened));
 
 const sound = new AudioContext({ sampleRate: 24000 });
+addEventListener("click", () => (sound.resume(), voice.begin()), { once: true }); // before a click, browsers keep a page silent
 await sound.audioWorklet.addModule("${base.replace(/\/v1$/, "")}/playground/worklet.js");
 const microphone = new AudioWorkletNode(sound, "microphone");
 microphone.port.onmessage = ({ data }) => {
