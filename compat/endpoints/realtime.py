@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from compat import languages
 from compat.bridge import Bridge
 from compat.bridge.interpreter import Interpreter
 from compat.bridge.limits import SessionLimits
@@ -176,6 +177,10 @@ class Realtime:
         named = model or next((patch.model for patch in reversed(given) if patch.model), None)
         if named is None:
             raise BadRequest("Name the model: ?model=gpt-realtime-translate.", param="model")
+        if self._engine and self._engine not in languages.ENGINES:
+            raise BadRequest(
+                "Translation needs DashScope, which COMPAT_ENGINE=openai replaces: use /v1/realtime.", param="model"
+            )
         session = TranslationSession(
             model=named,
             native=live_translator(named, self._settings),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from compat.emulator.engines.tones import VOCABULARY, encode, lay
@@ -87,6 +88,19 @@ def test_translation_is_refused(http: httpx2.Client, speech: Path) -> None:
 
     assert 400 == answer.status_code
     assert "Translation needs DashScope" in answer.json()["error"]["message"]
+
+
+def test_live_translation_is_refused(http: httpx2.Client) -> None:
+    """Not what stands for a translation in the emulator."""
+    address = str(http.base_url).replace("http", "ws").rstrip("/")
+    asked = {"session": {"model": "gpt-realtime-translate"}}
+    answer = http.post("/realtime/translations/client_secrets", json=asked)
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{address}/realtime/translations?model=gpt-realtime-translate", proxy=None)
+
+    assert 400 == answer.status_code == refused.value.response.status_code
+    assert "Translation needs DashScope" in answer.json()["error"]["message"]
+    assert answer.json()["error"] | {"param": "model"} == json.loads(refused.value.response.body or b"")["error"]
 
 
 def test_models_name_the_engine_and_no_languages(http: httpx2.Client) -> None:
