@@ -13,6 +13,7 @@ from itertools import takewhile
 import msgspec
 from msgspec import UNSET
 
+from compat.bridge.deltas import ItemDeltas
 from compat.bridge.face import SourceDelta, VoiceDelta
 from compat.bridge.limits import TICKS, TICKS_A_MS
 from compat.bridge.outbox import Outbox
@@ -20,48 +21,7 @@ from compat.dashscope_api.live.turns import SourceText, TurnUsage, Voice
 from compat.errors import CompatError, NotFound
 from compat.openai_api.realtime import server_events as ours
 from compat.openai_api.realtime.opening import Dialect
-from compat.text import joined, settled
-
-
-class ItemDeltas:
-    """Converts the snapshots of one item, which the service may revise, into deltas, which are final.
-
-    `said` is the text of all deltas. `base` is the text that the next delta continues: `said`, unless a result
-    contradicted it. `stash` is the text after the deltas that may still change.
-    """
-
-    def __init__(self) -> None:
-        self.said = ""
-        self.base = ""
-        self.stash = ""
-        self._final = ""
-
-    def grow(self, text: str, stash: str, final: str = "") -> str:
-        """Return the next delta after a snapshot, empty if no new text is settled.
-
-        A delta has no trailing space, because the final text may not have it either. `final` is the beginning of `text`
-        that has its result. If a new result contradicts the deltas, the next delta continues after that result.
-        """
-        if len(final) > len(self._final) and final.startswith(self._final):
-            self._final = final
-            self.base = self.base if final.startswith(self.base) else final
-        end = len(text[: settled(text, stash)].rstrip())
-        delta = text[len(self.base) : end] if text.startswith(self.base) else ""
-        self.said += delta
-        self.base += delta
-        preview = text + stash
-        self.stash = preview[len(self.base) :] if preview.startswith(self.base) else stash
-        return delta
-
-    def end(self, transcript: str) -> tuple[str, bool]:
-        """Return the last delta, and whether all deltas together are the transcript.
-
-        If the result contradicts the deltas, the last delta is empty; only the completed event has the correct text.
-        """
-        self.stash = ""
-        delta = transcript[len(self.base) :] if transcript.startswith(self.base) else ""
-        self.said += delta
-        return delta, self.said == transcript
+from compat.text import joined
 
 
 class ItemPiece:
@@ -328,8 +288,8 @@ class ItemEvents:
             if fresh := piece.hear(report.pcm):
                 self._outbox.to_client(VoiceDelta(piece.item.id, fresh))
             return
-        delta = piece.item.original.grow(report.text, report.stash)
-        delta += piece.item.original.end(report.text)[0] if report.final else ""
+        deltas = piece.item.original
+        delta = deltas.complete(report.text) if report.final else deltas.grow(report.text, report.stash)
         if delta or report.final:
             self._outbox.to_client(SourceDelta(piece.item.id, delta, done=report.final))
 

@@ -183,3 +183,40 @@ def test_a_wrong_event_is_an_error_and_the_session_goes_on(model: str, frame: st
     client.settle()
     client.check()
     assert client.text == "es1"
+
+
+def source_texts(client: Listening, *texts: tuple[str, str]) -> None:
+    """Reports of the source of one turn: a settled text, or one that is complete."""
+    for kind, text in texts:
+        field = "transcript" if kind == "completed" else "text"
+        frame = {"type": f"conversation.item.input_audio_transcription.{kind}", "item_id": "i", field: text}
+        client.perform(client.bridge.from_upstream(json.dumps(frame), client.now))
+
+
+@pytest.mark.parametrize(
+    ("texts", "source"),
+    [
+        ([("text", "one"), ("completed", "one two ")], "one two "),
+        ([("text", "one"), ("completed", "one two "), ("completed", "one two ")], "one two "),
+        ([("text", "one"), ("text", "one two"), ("completed", "One two three")], "one two three"),
+        ([("text", "one to"), ("completed", "one two three"), ("completed", "one two three")], "one to three"),
+        ([("completed", "one two"), ("completed", "One two")], "one two"),
+    ],
+)
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_source_is_told_once_whatever_its_reports(texts: list[tuple[str, str]], source: str, cut: bool) -> None:
+    client = Listening(TranslateService(model=FLAT), language="es")
+    client.say("session.update", session=WHISPER)
+    client.connect()
+    client.append(silence(600))
+    started = {"type": "input_audio_buffer.speech_started", "item_id": "i", "audio_start_ms": 100}
+
+    for _ in range(2 if cut else 1):
+        client.perform(client.bridge.from_upstream(json.dumps(started), client.now))
+        source_texts(client, *texts)
+        if cut:
+            client.cut()
+            client.wait(1.0)
+            client.connect()
+
+    assert client.source == source

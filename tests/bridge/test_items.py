@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compat.bridge.items import ItemDeltas
+from compat.bridge.deltas import ItemDeltas
 
 TEXTS = st.text(alphabet="ab 你好éस्ี👍🏽🇨🇳\u0301\u200d", max_size=12)
 

@@ -37,12 +37,12 @@ _OTHER = turns.OtherEvent()
 
 
 class _TranslatedTurn:
-    """`texts`: of each response. `active`: the responses that have not ended."""
+    """`sourced`: it is an item of the source. `texts`: of each response. `active`: those that have not ended."""
 
-    def __init__(self, name: str, *, detected: bool) -> None:
+    def __init__(self, name: str, *, sourced: bool, stopped: bool) -> None:
         self.name = name
-        self.detected = detected
-        self.stopped = not detected
+        self.sourced = sourced
+        self.stopped = stopped
         self.source = ""
         self.transcribed = False
         self.texts: dict[str, str] = {}
@@ -53,6 +53,14 @@ class _TranslatedTurn:
     def text(self) -> str:
         return joined(self.texts.values())
 
+    def so_far(self, response: str, stash: str) -> tuple[str, str]:
+        """Its text up to the end of the first response that goes on, and what may follow: `stash`, if it is of that
+        response."""
+        names = list(self.texts)
+        shown = next((number for number, name in enumerate(names, 1) if name in self.active), len(names))
+        text = joined(self.texts[name] for name in names[:shown])
+        return text, stash if names[shown - 1] == response else ""
+
     @property
     def answered(self) -> bool:
         return bool(self.texts) and not self.active
@@ -60,7 +68,7 @@ class _TranslatedTurn:
 
 class LiveTranslate:
     """`_open`: the turns without a final report, in order. `_turns` maps the items and responses of the service to
-    turns. `_expecting`: whether the service sends the text of the source."""
+    turns, `_outputs` the items of translations to responses. `_expecting`: whether the text of the source is needed."""
 
     rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000, idle=20.0, longest=6600.0)
     spent: ClassVar[int] = 0
@@ -71,11 +79,12 @@ class LiveTranslate:
         self._open: list[_TranslatedTurn] = []
         self._closed: deque[_TranslatedTurn] = deque()
         self._turns: dict[str, _TranslatedTurn] = {}
+        self._outputs: dict[str, str] = {}
         self._expecting = False
 
     def setup(self, setup: turns.Setup, event_id: str) -> str:
         translation = setup.translation or turns.Translation()
-        self._expecting = translation.transcript or self._model.nested
+        self._expecting = translation.transcript
         session = self._nested(setup, translation) if self._model.nested else self._flat(setup, translation)
         return _encoder.encode(wire.LtUpdate(event_id=event_id, session=session)).decode()
 
@@ -129,7 +138,7 @@ class LiveTranslate:
     def _reports(self, event: wire.Event) -> list[turns.Report]:
         match event:
             case wire.LtStarted():
-                self._item(event.item_id, detected=True)
+                self._item(event.item_id, stopped=False)
                 return [turns.Started(event.item_id, realtime_faults.whole(event.audio_start_ms))]
             case wire.LtStopped():
                 self._item(event.item_id).stopped = True
@@ -151,34 +160,40 @@ class LiveTranslate:
             case wire.LtError():
                 return [realtime_faults.report(event.error)]
             case _:
-                return self._part(self._answers(event), event)
+                response = event.response_id or event.item_id or ""
+                return self._part(self._answers(response, event.previous_item_id, event.item_id), response, event)
 
     # --- turns ------------------------------------------------------------------------------------------------------
 
-    def _item(self, name: str, *, detected: bool = False) -> _TranslatedTurn:
+    def _item(self, name: str, *, stopped: bool = True, sourced: bool = True) -> _TranslatedTurn:
         turn = self._turns.get(name)
         if turn is None:
-            turn = self._turns[name] = _TranslatedTurn(name, detected=detected)
+            turn = self._turns[name] = _TranslatedTurn(name, sourced=sourced, stopped=stopped)
             self._open.append(turn)
         return turn
 
     def _link(self, event: wire.LtItemCreated | wire.LtOutputItemAdded) -> None:
         """An item of a translation follows the item of its source."""
-        source = self._turns.get(event.previous_item_id or "")
-        if source is None or event.item.id is None or event.item.role == "user":
+        item = event.item.id
+        if item is None or event.item.role == "user":
             return
-        self._turns.setdefault(event.item.id, source)
         if isinstance(event, wire.LtOutputItemAdded) and event.response_id:
-            self._begin(event.response_id, source)
+            self._outputs[item] = event.response_id
+        source = self._turns.get(event.previous_item_id or "")
+        if source is None:
+            return
+        self._turns.setdefault(item, source)
+        response = self._outputs.get(item)
+        if response is not None and response not in self._turns and source in self._open:
+            self._begin(response, source)
 
-    def _answers(self, part: wire.LtPart) -> _TranslatedTurn:
-        """The turn that a part of a response belongs to."""
-        response = part.response_id or part.item_id or ""
+    def _answers(self, response: str, *names: str | None) -> _TranslatedTurn:
+        """The turn that a response belongs to. `names`: of items, if it says them."""
         turn = self._turns.get(response)
         if turn is None:
-            named = [self._turns.get(name or "") for name in (part.previous_item_id, part.item_id)]
+            named = [self._turns.get(name or "") for name in names]
             known = next((found for found in named if found in self._open), None)
-            turn = known or (None if any(named) else self._unanswered()) or self._item(response)
+            turn = known or (None if any(named) else self._unanswered()) or self._item(response, sourced=False)
         if response not in turn.texts:
             self._begin(response, turn)
         return turn
@@ -196,6 +211,7 @@ class LiveTranslate:
 
     def _begin(self, response: str, turn: _TranslatedTurn) -> None:
         self._turns[response] = turn
+        self._outputs = {item: name for item, name in self._outputs.items() if name != response}
         turn.texts.setdefault(response, "")
         turn.active.add(response)
 
@@ -212,7 +228,7 @@ class LiveTranslate:
         if turn.active or not (turn.stopped or passed):
             return False
         silent = turn.transcribed and not turn.source
-        return passed or silent or (turn.answered and (turn.transcribed or not self._expecting or not turn.detected))
+        return passed or silent or (turn.answered and (turn.transcribed or not self._expecting or not turn.sourced))
 
     # --- text and voice ---------------------------------------------------------------------------------------------
 
@@ -234,8 +250,7 @@ class LiveTranslate:
                 turn.transcribed = True
         return [turns.SourceText(turn=turn.name, text=turn.source, stash=stash, final=turn.transcribed)]
 
-    def _part(self, turn: _TranslatedTurn, part: wire.LtPart) -> list[turns.Report]:
-        response = part.response_id or part.item_id or ""
+    def _part(self, turn: _TranslatedTurn, response: str, part: wire.LtPart) -> list[turns.Report]:
         stash = ""
         match part:
             case wire.LtAudioDelta():
@@ -248,15 +263,20 @@ class LiveTranslate:
                 turn.texts[response] = part.text or turn.texts[response]
             case wire.LtSpokenDone():
                 turn.texts[response] = part.transcript or turn.texts[response]
-        return [turns.Snapshot(turn=turn.name, text=turn.text, stash=stash)]
+        text, stash = turn.so_far(response, stash)
+        return [turns.Snapshot(turn=turn.name, text=text, stash=stash)]
 
     def _responded(self, response: wire.LtResponse) -> list[turns.Report]:
-        turn = self._turns.get(response.id or "")
-        if turn is None or turn not in self._open or (response.id or "") not in turn.active:
+        """The end of a response, which may have had no parts."""
+        name, failed = response.id or "", response.status == "failed"
+        if name not in self._turns and (failed or self._unanswered()):
+            self._answers(name, *(item for item, owner in self._outputs.items() if owner == name))
+        turn = self._turns.get(name)
+        if turn is None or turn not in self._open or name not in turn.active:
             return []
-        turn.active.discard(response.id or "")
+        turn.active.discard(name)
         turn.usage = _usage(turn.usage, response.usage)
-        if response.status != "failed":
+        if not failed:
             return []
         self._close(turn)
         fault = response.status_details.error if response.status_details else None
