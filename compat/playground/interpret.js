@@ -67,7 +67,7 @@ export class Interpretation {
   }
 
   #hear({ type, delta, session, error }) {
-    this.failed = type === "error"; // the reason, if the session ends now
+    if (type !== "session.closed") this.failed = type === "error"; // the reason, if the session ends now
     if (type === "session.input_transcript.delta") this.report({ source: delta });
     else if (type === "session.output_transcript.delta") this.report({ target: delta, delay: this.#delay("target") });
     else if (type === "session.output_audio.delta") this.report({ voice: delta, delay: this.#delay("voice") });

@@ -35,7 +35,8 @@ export const busy = () => under !== null;
 
 /** Has the controls of a panel, which its elements name by data-do, run sessions one after the other. `open()` makes a
  *  session {start(ask, signal), take(pcm, level), stop, close, closed, stopping, failed, line}, which starts with `asked()`; it
- *  has `failed` if it closes after an error that it has reported. `look` shows the rest of the panel while there is one, and `over(session)` is called after it. `volume()`: of a file that plays.
+ *  has `failed` if it closes after an error that it has reported. `look` shows the rest of the panel while there is one,
+ *  and `over(session)` is called after it. `volume()`: of a file that plays.
  *  Returns {focus}. */
 export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
   const part = (name) => panel.querySelector(`[data-do=${name}]`);

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from compat.emulator.faults import Refuse, Rule
 from tests.emulator.livetranslate.talk import said
 from tests.emulator.recordings import wav
 from tests.playground.test_snippets import RUNNERS
@@ -123,6 +124,15 @@ def test_a_model_that_does_not_translate_is_refused_by_name(translating: Page) -
 
     expect(translating.locator("#translate-error")).to_contain_text("model_not_found")
     expect(translating.locator("#translate-start")).to_be_focused()
+
+
+def test_the_reason_that_ends_a_session_is_shown(translating: Page, tones: RunningServer, spoken: Path) -> None:
+    tones.fail(Rule("livetranslate", Refuse(403, "AccessDenied"), times=None))
+    translating.locator("#translate-file").set_input_files(spoken)
+
+    expect(translating.locator("#translate-error")).to_contain_text("permission_denied")
+    expect(translating.locator("#translate-start")).to_be_visible()
+    expect(translating.locator("#translate-error")).to_contain_text("permission_denied")
 
 
 @pytest.mark.parametrize("language", ["curl", "Python", "Node"])
