@@ -25,6 +25,7 @@ def _leave_folder() -> None:
 _leave_folder()
 
 import contextlib  # noqa: E402
+import io  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
 INTERRUPTED = 130
@@ -36,6 +37,8 @@ def main() -> None:
     Ctrl-C during the imports, and a standard stream that is closed or full, end the program with a one-sentence error.
     """
     _reserve_closed_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale without UTF-8 has no form for some names
+        sys.stdout.reconfigure(errors="replace")
     try:
         try:
             from compat.cli.main import main as command

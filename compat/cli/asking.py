@@ -9,11 +9,12 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from compat.cli.arguments import FormatChoice, TextParam
 from compat.cli.outputs import Wanted
 from compat.cli.playback import SHAPES
 from compat.cli.recordings import STANDARD, TRANSCRIPTS
 from compat.cli.shapes import ALL, ALL_DIARIZED, CAPTIONS, FORMATS, NAMED
-from compat.cli.spellings import WORDS, FormatChoice
+from compat.cli.spellings import WORDS
 from compat.transcript import LAYOUT_LIMITS
 
 MEANINGS: Final = {
@@ -58,10 +59,10 @@ _OPTIONS: Final[tuple[Callable[[Callable[..., None]], Callable[..., None]], ...]
         help="Folder for the transcripts, or - for standard output. Default: beside each recording.",
         shell_complete=folders,
     ),
-    click.option("-m", "--model", help="Model to use. Default: depends on the other options."),
-    click.option("--language", help="Language spoken, if known."),
-    click.option("--prompt", help="Text that gives the context."),
-    click.option("--keyword", "keywords", multiple=True, help="Word or name that may occur; repeatable."),
+    click.option("-m", "--model", type=TextParam(), help="Model to use. Default: depends on the other options."),
+    click.option("--language", type=TextParam(), help="Language spoken, if known."),
+    click.option("--prompt", type=TextParam(), help="Text that gives the context."),
+    click.option("--keyword", "keywords", type=TextParam(), multiple=True, help="Word that may occur; repeatable."),
     click.option(WORDS, is_flag=True, help="Times of words, in verbose_json."),
     click.option(
         "--timestamp-granularities", "granularities",

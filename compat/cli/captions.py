@@ -61,7 +61,7 @@ class Lines(Silent):
     """Prints a line of text for each final turn."""
 
     def settled(self, turn: Turn) -> None:
-        click.echo(harmless(turn.text) if sys.stdout.isatty() else turn.text)
+        click.echo(harmless(turn.text) if sys.stdout.isatty() else turn.text.encode())
 
 
 class JsonCaptions(Silent):

@@ -18,6 +18,7 @@ import click
 
 from compat.cli import client as server
 from compat.cli import interpreting, listening, sound
+from compat.cli.arguments import TextParam
 from compat.cli.captions import Kind, captions
 from compat.cli.interpreting import Languages, VoiceSink, interpret
 from compat.cli.listening import listen
@@ -36,9 +37,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "source", metavar="[FILE|-]", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False
 )
 @click.option("--device", help="Microphone, by number or part of its name. Default: the system's choice.")
-@click.option("--to", "target", help="Translate into this language, such as zh.")
-@click.option("--model", help=f"Model to use.  [default: {listening.MODEL}, or with --to {interpreting.MODEL}]")
-@click.option("--language", "--from", "language", help="Language spoken, if known.")
+@click.option("--to", "target", type=TextParam(), help="Translate into this language, such as zh.")
+@click.option(
+    "--model", type=TextParam(), help=f"Model to use.  [default: {listening.MODEL}, or with --to {interpreting.MODEL}]"
+)
+@click.option("--language", "--from", "language", type=TextParam(), help="Language spoken, if known.")
 @click.option("--voice/--no-voice", default=False, help="With --to: play the translation.  [default: no-voice]")
 @click.option("--save-voice", type=_FILE, metavar="FILE.wav", help="With --to: write the spoken translation.")
 @server.options

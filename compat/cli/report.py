@@ -290,10 +290,12 @@ def harmless(text: str) -> str:
 
 
 def as_json(line: dict[str, Any]) -> str:
-    """Return a line of JSON. Non-ASCII characters are escaped if some of them are not printable. Undecodable bytes of a
-    file name become U+FFFD: UTF-8 has no other form for them, and most programs refuse their escapes."""
+    """Return a line of JSON. Non-ASCII characters are escaped if some of them are not printable, and in a locale
+    without UTF-8. Undecodable bytes of a file name become U+FFFD: UTF-8 has no other form for them, and most programs
+    refuse their escapes."""
     text = _UNDECODABLE.sub("�", json.dumps(line, ensure_ascii=False))
-    return text if printable(text) == text else json.dumps(json.loads(text))
+    plain = printable(text) == text and (sys.stdout.encoding or "").lower() in ("utf-8", "utf8")
+    return text if plain else json.dumps(json.loads(text))
 
 
 @contextlib.contextmanager

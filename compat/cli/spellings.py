@@ -7,12 +7,11 @@ value. Qwen3-ASR-Toolkit 1.0.4 (`call_api.py`) has short options of several lett
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import click
 
 WORDS: Final = "--word-timestamps"
-PATHS: Final = ("files", "out")
 NOTES: Final = "compat.cli.spellings"
 OTHER_NAMES: Final = {
     "--output-dir": "--out",
@@ -65,13 +64,6 @@ _VALUES: Final = {
 """Options without effect that take any value, also one that begins with a hyphen."""
 
 
-class FormatChoice(click.Choice[str]):
-    """A format. `txt` is Whisper's name of `text`."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
-        return super().convert("text" if value == "txt" else value, param, ctx)
-
-
 class TranscribeCommand(click.Command):
     """A command that understands the options of other command lines. Those without effect are in `ctx.meta[NOTES]`, as
     written, with the reason."""
@@ -79,20 +71,7 @@ class TranscribeCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
         notes = ctx.meta[NOTES] = {}
-        left = super().parse_args(ctx, [*_translated(args[:end], notes), *args[end:]])
-        for param in self.params:
-            if param.type is click.STRING and param.name not in PATHS:
-                _check_utf_8(param.opts[0], ctx.params.get(param.name or ""))
-        return left
-
-
-def _check_utf_8(name: str, value: object) -> None:
-    """Raise click.UsageError for text with bytes that are not UTF-8, which no request can contain."""
-    for text in value if isinstance(value, tuple) else (value,):
-        try:
-            str(text).encode()
-        except UnicodeEncodeError:
-            raise click.UsageError(f"{name} is not UTF-8 text.") from None
+        return super().parse_args(ctx, [*_translated(args[:end], notes), *args[end:]])
 
 
 def _translated(args: list[str], notes: dict[str, str]) -> Iterator[str]:

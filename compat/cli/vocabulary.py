@@ -21,6 +21,7 @@ from rich.text import Text
 from compat.catalogue.vocabularies import HotWord
 from compat.cli import client as server
 from compat.cli import running, stored, words
+from compat.cli.arguments import TextParam
 from compat.cli.report import as_json, harmless
 from compat.cli.stored import Stored
 from compat.config.settings import Settings
@@ -102,7 +103,7 @@ def _words(command: Callable[..., None]) -> Callable[..., None]:
         type=click.File("rb"),
         help="File of words, or - for standard input: a line for each, `word [weight]`, or JSON.",
     )(command)
-    return click.argument("given", metavar="[WORD[=WEIGHT]]...", nargs=-1)(command)
+    return click.argument("given", type=TextParam(), metavar="[WORD[=WEIGHT]]...", nargs=-1)(command)
 
 
 @click.group()
@@ -115,7 +116,7 @@ def vocabulary() -> None:
 
 
 @vocabulary.command("list")
-@click.option("--prefix", default="", help="Only vocabularies created with this prefix.")
+@click.option("--prefix", type=TextParam(), default="", help="Only vocabularies created with this prefix.")
 @_invoked
 def list_(invocation: Invocation, prefix: str) -> None:
     """List the vocabularies of the account."""
@@ -132,8 +133,19 @@ def list_(invocation: Invocation, prefix: str) -> None:
 
 @vocabulary.command()
 @_words
-@click.option("--model", required=True, help="Model that the vocabulary is for, such as fun-asr; no other can use it.")
-@click.option("--prefix", default="words", show_default=True, help="Beginning of the id: up to 9 letters and digits.")
+@click.option(
+    "--model",
+    type=TextParam(),
+    required=True,
+    help="Model that the vocabulary is for, such as fun-asr; no other can use it.",
+)
+@click.option(
+    "--prefix",
+    type=TextParam(),
+    default="words",
+    show_default=True,
+    help="Beginning of the id: up to 9 letters and digits.",
+)
 @_invoked
 def create(invocation: Invocation, given: tuple[str, ...], file: IO[bytes] | None, model: str, prefix: str) -> None:
     """Create a vocabulary and print its id.
@@ -143,12 +155,12 @@ def create(invocation: Invocation, given: tuple[str, ...], file: IO[bytes] | Non
     read = _read(given, file)
     made = invocation.run(lambda vocabularies: vocabularies.create(model, prefix, read), read)
     if not invocation.lines:
-        click.echo(f"Created for {made['target_model']}, with {len(made['vocabulary'])} words.", err=True)
+        click.echo(f"Created for {made['target_model']}, with {_count(made)}.", err=True)
     click.echo(as_json(made) if invocation.lines else made["id"])
 
 
 @vocabulary.command()
-@click.argument("vocabulary_id", metavar="ID")
+@click.argument("vocabulary_id", type=TextParam(filled=True), metavar="ID")
 @_invoked
 def show(invocation: Invocation, vocabulary_id: str) -> None:
     """Show a vocabulary with its words. The output with --json can be edited and used for update --file."""
@@ -164,7 +176,7 @@ def show(invocation: Invocation, vocabulary_id: str) -> None:
 
 
 @vocabulary.command()
-@click.argument("vocabulary_id", metavar="ID")
+@click.argument("vocabulary_id", type=TextParam(filled=True), metavar="ID")
 @_words
 @click.option("--add", is_flag=True, help="Keep the words that the vocabulary has, and add these.")
 @_invoked
@@ -184,17 +196,22 @@ def update(
         return await vocabularies.update(vocabulary_id, whole)
 
     changed = invocation.run(updated, whole)
-    click.echo(as_json(changed) if invocation.lines else f"Updated: {len(changed['vocabulary'])} words.")
+    click.echo(as_json(changed) if invocation.lines else f"Updated: {_count(changed)}.")
 
 
 @vocabulary.command()
-@click.argument("vocabulary_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("vocabulary_ids", type=TextParam(filled=True), metavar="ID...", nargs=-1, required=True)
 @_invoked
 def delete(invocation: Invocation, vocabulary_ids: tuple[str, ...]) -> None:
     """Delete vocabularies."""
     for vocabulary_id in vocabulary_ids:
         invocation.run(operator.methodcaller("delete", vocabulary_id))
         click.echo(as_json({"id": vocabulary_id, "deleted": True}) if invocation.lines else f"Deleted {vocabulary_id}.")
+
+
+def _count(vocabulary: dict[str, Any]) -> str:
+    number = len(vocabulary["vocabulary"])
+    return f"{number} word{'' if number == 1 else 's'}"
 
 
 def _read(given: tuple[str, ...], file: IO[bytes] | None) -> list[HotWord]:

@@ -75,7 +75,7 @@ def test_captions_of_a_translation_are_written_here(server: RunningServer, folde
 
 
 NAMES = [
-    ["--output_dir", "to", "--output_format", "srt", "--word_timestamps", "True", "--max_line_width", "30"],
+    ["--output_dir", "to", "--output_format", "SRT", "--word_timestamps", "True", "--max_line_width", "30"],
     ["--output_dir", "to", "--output_format", "srt", "--task", "transcribe", "--initial_prompt", "Words."],
     ["--output-dir", "to", "--response-format", "srt", "--word_timestamps", "False", "--temperature", "0"],
     ["-o", "to", "-f", "srt", "--prompt", "Words.", "--keyword", "amber", "--skip-existing", "-j", "1"],

@@ -77,8 +77,8 @@ MISTAKES = [
     (["--base-url", "http://127.0.0.1:99999/v1"], 2, "is not an address such as"),
     (["--api-key", "ключ"], 2, "A key is one line of ASCII characters."),
     (["--base-url", "http://\udcff/v1"], 2, "is not an address such as"),
-    (["--prompt", "caf\udce9"], 2, "--prompt is not UTF-8 text."),
-    (["--keyword", "Ada", "--keyword", "\udcff"], 2, "--keyword is not UTF-8 text."),
+    (["--prompt", "caf\udce9"], 2, "'--prompt': It is not UTF-8 text."),
+    (["--keyword", "Ada", "--keyword", "\udcff"], 2, "'--keyword': It is not UTF-8 text."),
     (["--api-key", "one\ntwo"], 2, "A key is one line of ASCII characters."),
 ]
 ON_DISK = [

@@ -236,3 +236,10 @@ def test_a_name_that_is_not_utf_8_becomes_valid_json(
         line["file"] for line in lines
     }
     assert list(WORDS) == words((folder / os.fsdecode(b"caf\xe9.txt")).read_text())
+
+
+def test_names_are_valid_json_in_a_locale_without_utf_8(server: RunningServer, folder: Path) -> None:
+    (folder / "ünï 中文.wav").write_bytes((folder / "one.wav").read_bytes())
+    done = run(server, folder, "transcribe", "ünï 中文.wav", "--json", more={"PYTHONIOENCODING": "gbk"})
+
+    assert (0, "ünï 中文.wav") == (done.returncode, msgspec.json.decode(done.stdout)["file"]), done.stderr

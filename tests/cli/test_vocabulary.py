@@ -144,7 +144,19 @@ def test_an_unreadable_file_is_named(server: RunningServer, tmp_path: Path) -> N
     assert (1, "Error: words.txt: line 1 should be") == (done.returncode, done.stderr.decode()[:34])
 
 
-@pytest.mark.parametrize("arguments", [("create", "Qwen"), ("create", "--model", "fun-asr"), ("delete",), ("show",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "Qwen"),
+        ("create", "--model", "fun-asr"),
+        ("create", "--model", "fun-asr", "caf\udce9"),
+        ("list", "--prefix", "\udce9"),
+        ("delete",),
+        ("delete", ""),
+        ("show",),
+        ("show", ""),
+    ],
+)
 def test_a_wrong_command_has_the_status_2(server: RunningServer, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert 2 == call(server, tmp_path, "vocabulary", *arguments).returncode
 
