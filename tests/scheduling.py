@@ -21,6 +21,7 @@ APART = (
 FIRST = (
     "tests/whole/test_live_clients.py", "tests/playground/", "tests/whole/", "tests/scripts/test_installs.py",
     "tests/transcription/test_pieces.py", "tests/cli/", "tests/docs/test_printed.py", "tests/audio/test_odd_files.py",
+    "tests/probes/test_recovery.py",
 )  # fmt: skip
 
 

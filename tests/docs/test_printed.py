@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -98,14 +99,21 @@ RECORDINGS = ("speech.wav", "speech.mp3", "hours.mp3", "interview.mp3", "meeting
 IN_FOLDERS = ("talks/one.mp3", "talks/day/two.mp4", "录音/一.mp3")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a directory with recordings, the repository's folders, and stand-ins for ffmpeg and arecord."""
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recordings")
     for number, name in enumerate(RECORDINGS + IN_FOLDERS):
-        (path := tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (path := folder / name).parent.mkdir(exist_ok=True, parents=True)
         # each with other bytes, so that no two share a job
         make(path.suffix[1:], encode(lay(WORDS), rate=44_100) + bytes(2_000 * number), 44_100, 1, path)
-    (tmp_path / "speech.pcm").write_bytes(encode(lay(WORDS), rate=24_000))
+    (folder / "speech.pcm").write_bytes(encode(lay(WORDS), rate=24_000))
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, recordings: Path) -> Path:
+    """Return a directory with recordings, the repository's folders, and stand-ins for ffmpeg and arecord."""
+    shutil.copytree(recordings, tmp_path, dirs_exist_ok=True)
     for name, gives in (("ffmpeg", "speech.wav"), ("arecord", "speech.pcm")):
         (script := tmp_path / "bin" / name).parent.mkdir(exist_ok=True)
         script.write_text(f"#!/bin/sh\nexec cat {gives}\n")
