@@ -14,18 +14,22 @@ export const [forTab, forBrowser] = [storage("sessionStorage"), storage("localSt
 export const base = new URL("../v1", import.meta.url).href;
 export const key = () => forTab.getItem("key") ?? "";
 
-/** An error as the API gives it: {status, code, message, param}, and the id of the request in the server's log. */
+/** An error as the API gives it: {status, code, message, param}, the id of the request in the server's log, and the seconds
+ *  after which to try again. */
 export class ApiError extends Error {
-  constructor(status, error, id = null) {
-    super(error?.message ?? `HTTP ${status}`);
-    Object.assign(this, { status, code: error?.code ?? "other", param: error?.param, id });
+  constructor(status, error, id = null, retry = null) {
+    super(error?.message ?? "");
+    Object.assign(this, { status, code: error?.code ?? "other", param: error?.param, id, retry });
   }
 }
 
-/** The error of a refused request. A refused key opens the dialog for another, but not for a `quiet` request. */
-function refused(status, text, id, quiet = false) {
+/** The error of a refused request, whose headers `header` returns. A refused key opens the dialog for another, but not for a
+ *  `quiet` request. */
+function refused(status, text, header, quiet = false) {
   if (status === 401 && !quiet) document.dispatchEvent(new Event("unauthorized"));
-  return new ApiError(status, parsed(text)?.error, id);
+  const id = header("x-request-id"); // all answers of this server have one
+  const proxys = { code: status === 413 ? "proxy_limit" : "proxy" };
+  return new ApiError(status, parsed(text)?.error ?? (id ? null : proxys), id, header("retry-after"));
 }
 
 /** The error of getUserMedia: without a microphone, or with one in use, there is nothing to allow. */
@@ -58,7 +62,7 @@ export async function call(path, { quiet, ...options } = {}) {
     throw error.name === "AbortError" ? error : new ApiError(0, { code: "network", message: "" });
   }
   const text = await answer.text();
-  if (!answer.ok) throw refused(answer.status, text, answer.headers.get("x-request-id"), quiet);
+  if (!answer.ok) throw refused(answer.status, text, (name) => answer.headers.get(name), quiet);
   return { status: answer.status, text, body: parsed(text) ?? text, headers: answer.headers };
 }
 
@@ -103,7 +107,7 @@ export function upload(path, form, { sent, hear, signal }) {
   request.onabort = () => reject(new DOMException("", "AbortError"));
   request.onload = () => {
     const text = request.responseText;
-    if (request.status >= 400) reject(refused(request.status, text, header("x-request-id")));
+    if (request.status >= 400) reject(refused(request.status, text, header));
     if (streamed()) take();
     resolve({ status: request.status, text, body: parsed(text), headers: { get: header } });
   };

@@ -31,6 +31,7 @@ export function complain(node, error) {
   shown.set(node, error);
   const where = [error.status && `HTTP ${error.status}`, error.code, error.param].filter(Boolean).join(" · ");
   const lines = [make("b", "", where), make("p", "", advice(error))];
+  if (error.retry > 0) lines.push(make("p", "", say("retryAfter", { s: error.retry })));
   if (error.message) lines.push(message(error.message));
   if (error.id) lines.push(make("p", "small", `${say("requestId")} ${error.id}`));
   node.replaceChildren(...lines);

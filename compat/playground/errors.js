@@ -34,6 +34,8 @@ export const ADVICE = {
   session_expired: ["A session has a longest duration: press Start again.", "会话已到最长时限：请再点“开始”。"],
   session_ended: ["The server ended the session: wait a moment, then press Start.", "服务结束了会话：请稍候，再点“开始”。"],
   network: ["The server did not answer: is it still running, and is this page's address its own?", "服务没有应答：它还在运行吗？地址对吗？"],
+  proxy: ["A proxy in front of this server answered: is the server running behind it?", "应答来自服务前面的代理：服务在其后运行吗？"],
+  proxy_limit: ["A proxy in front of this server takes no files of this size: raise its limit (nginx: client_max_body_size).", "服务前面的代理不接受这么大的文件：请调高其上限（nginx：client_max_body_size）。"],
   last_words: ["The last words did not arrive: is the network up?", "最后几个字没有收到：网络正常吗？"],
   file_changed: ["The file has been changed, moved or removed since you chose it: choose it again.", "选择之后，文件已被修改、移动或删除：请重新选择。"],
   not_playable: ["This browser cannot decode the file: transcribe it under “File”, or choose WAV, MP3 or M4A.", "浏览器无法解码此文件：请在“文件”中转写，或换用 WAV、MP3、M4A。"],

@@ -8,6 +8,7 @@ const [SOONEST, LATEST] = [1000, 5000]; // milliseconds between two looks at the
 const MOST = 50; // jobs in the list
 const files = new Map(); // the recordings that this tab sent, by job
 const answers = new Map(); // those that this tab has got: {body, headers}
+const silent = new Set(); // those for which the server did not answer
 let open = () => {}; // shows an answer
 let wait = SOONEST;
 let waking = 0;
@@ -55,6 +56,7 @@ const path = (id) => `/audio/transcriptions/${id}`;
 async function ask({ id, name }) {
   try {
     const { headers } = await call(path(id), { method: "HEAD", quiet: true });
+    silent.delete(id);
     if (headers.get("x-compat-road")) return done(id, name);
     const answer = await call(path(id), { quiet: true });
     if (answer.body.object !== "transcription.job") {
@@ -63,7 +65,9 @@ async function ask({ id, name }) {
     } else if (underWay(answer.body)) change(id, answer.body);
     else change(id, { ...answer.body, error: answer.body.error ?? { code: `job_${answer.body.status}` } });
   } catch (error) {
-    if (LOST[error.status]) change(id, { status: "failed", error: { code: LOST[error.status] } });
+    if (LOST[error.status]) return change(id, { status: "failed", error: { code: LOST[error.status] } });
+    silent.add(id);
+    draw();
   }
 }
 
@@ -118,6 +122,7 @@ function state(job) {
   if (!underWay(job)) return `${say("jobFailed")}: ${advice(job.error)}`;
   const parts = [say(job.status === "queued" ? "jobQueued" : "jobRunning"), ...doneSoFar(job)];
   parts.push(say("elapsed", { s: Math.round((Date.now() - job.began) / 1000) }));
+  if (silent.has(job.id)) parts.push(say("jobSilent"));
   return parts.join(" · ");
 }
 

@@ -6,6 +6,7 @@ import { say } from "./i18n.js";
 import { Waveform } from "./waveform.js";
 
 const COLOURS = 6; // of speakers
+const OWN = "chunking_strategy"; // a parameter that nobody entered
 const audio = at("audio");
 const wave = new Waveform(at("wave"), audio);
 let answer = null; // {name, body, text, segments}
@@ -21,7 +22,7 @@ export function clear() {
   words = [];
   at("transcript").replaceChildren();
   tags(at("tags"), []);
-  at("player").hidden = at("result").hidden = true;
+  at("player").hidden = at("no-player").hidden = at("result").hidden = true;
 }
 
 /** Loads a recording, or none, for the next answer. */
@@ -61,18 +62,26 @@ export function hear(event) {
 export function finish(body, headers, file) {
   Object.assign(answer, { body, text: body.text, segments: body.segments ?? [] });
   const details = body.dashscope ?? {};
-  const ignored = headers.get("x-compat-ignored");
+  const ignored = decodeURIComponent(headers.get("x-compat-ignored") ?? "").split(",").filter((name) => name && name !== OWN).join(", ");
   tags(at("tags"), [
     headers.get("x-compat-engine") ?? details.engine ?? details.model, details.language, details.emotion,
-    body.duration && `${body.duration.toFixed(1)} s`, headers.get("x-compat-road") ?? details.surface,
-    ignored && say("ignored", { names: decodeURIComponent(ignored) }),
+    body.duration && (body.duration < 60 ? `${body.duration.toFixed(1)} s` : brief(body.duration)), headers.get("x-compat-road") ?? details.surface,
+    ignored && say("ignored", { names: ignored }),
   ]);
   const speakers = [...new Set(answer.segments.map((part) => part.speaker).filter(Boolean))];
   answer.colours = answer.segments.map(({ speaker }) => (speaker ? speakers.indexOf(speaker) % COLOURS : undefined));
   at("result").hidden = false;
   at("player").hidden = !file || audio.error !== null;
+  if (at("player").hidden) silent(file ? "notPlayable" : "noRecording");
   if (file) wave.show(file, answer.segments, answer.colours);
   show(answer.segments.length ? "segments" : "text");
+}
+
+/** Says why nothing plays. */
+function silent(reason) {
+  at("no-player").hidden = false;
+  at("no-player").dataset.i18n = reason;
+  at("no-player").textContent = say(reason);
 }
 
 // --- the forms ---
@@ -121,7 +130,7 @@ function lay(spoken) {
       time.ariaLabel = `${say("play")} ${brief(part.start)}`;
       const colour = answer.colours[n];
       const line = Object.assign(make("p", colour === undefined ? "" : `speaker-${colour}`, ""), { dir: "auto" });
-      if (part.speaker) line.append(make("span", "who", part.speaker));
+      if (part.speaker) line.append(make("span", "who", `${part.speaker}:`), " ");
       const text = part.text.trim();
       let done = 0;
       for (; next < spoken.length; next++) {
@@ -198,7 +207,10 @@ function follow() {
 export function start() {
   at("play").onclick = () => (audio.paused ? sound() : audio.pause());
   at("transcript").onkeydown = move;
-  audio.onerror = () => (at("player").hidden = true);
+  audio.onerror = () => {
+    at("player").hidden = true;
+    silent("notPlayable");
+  };
   audio.onplay = () => (button("❚❚", "pause"), follow());
   audio.onpause = () => (button("▶", "play"), follow());
   audio.onseeked = () => audio.paused && follow();

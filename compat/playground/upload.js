@@ -38,7 +38,7 @@ function choose(chosen) {
   calm(at("file-error"));
   file = chosen;
   delete at("file-name").dataset.i18n; // no hint any more
-  at("file-name").textContent = `${file.name} · ${megabytes(file.size)} MB`;
+  at("file-name").textContent = `${file.name} · ${file.size < 1e6 ? `${Math.ceil(file.size / 1000)} KB` : `${megabytes(file.size)} MB`}`;
   at("go").disabled = false;
   result.load(file);
   at("form").dispatchEvent(new Event("input", { bubbles: true })); // the code names the file
@@ -152,6 +152,16 @@ export function restore() {
   if (file === null && at("file").files[0]) choose(at("file").files[0]);
 }
 
+/** Takes the first of the files that were dropped or pasted. */
+function take([first, ...others]) {
+  if (!first) return;
+  at("tab-file").click();
+  choose(first);
+  if (!others.length) return;
+  at("file-name").textContent += ` · ${say("firstOnly")}`; // stays when the announcement has gone
+  announce(say("firstOnly"));
+}
+
 /** Lets files be dropped anywhere on the page. */
 function dropping() {
   const over = at("drop").classList;
@@ -168,14 +178,9 @@ function dropping() {
     if (!files(event)) return; // text for a field
     event.preventDefault(); // a browser would open the file in place of this page
     over.remove("over");
-    const [first, ...others] = event.dataTransfer.files;
-    if (!first) return;
-    at("tab-file").click();
-    choose(first);
-    if (!others.length) return;
-    at("file-name").textContent += ` · ${say("firstOnly")}`; // stays when the announcement has gone
-    announce(say("firstOnly"));
+    take(event.dataTransfer.files);
   };
+  document.onpaste = ({ clipboardData }) => take(clipboardData.files);
 }
 
 export function start() {
@@ -183,6 +188,8 @@ export function start() {
   at("file").onclick = () => (at("file").value = ""); // the same file may be chosen again
   at("file").onchange = () => at("file").files[0] && choose(at("file").files[0]);
   at("sample").onclick = sample;
+  const open = ({ target }) => target.closest("details")?.setAttribute("open", ""); // a message cannot be seen in closed ones
+  at("form").addEventListener("invalid", open, true);
   at("form").onsubmit = (event) => (event.preventDefault(), run());
   at("cancel").onclick = () => stopping?.abort();
   dropping();
