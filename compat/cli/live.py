@@ -72,9 +72,9 @@ def live(
     shape: str,
     lines: bool,
 ) -> None:
-    """Caption the microphone, a recording or raw audio, or translate it while it is spoken.
+    """Caption or translate speech as it is spoken.
 
-    Until Ctrl-C, or until the recording or, with -, standard input ends: 16-bit, mono, 24 kHz.
+    From the microphone until Ctrl-C, from a recording, or with - from standard input: 16-bit, mono, 24 kHz.
     """
     _check(source, target, shape, voice=voice or save_voice is not None, fast=fast)
     if not source:
