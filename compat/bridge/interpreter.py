@@ -18,7 +18,7 @@ from compat.bridge.sentences import Sentences
 from compat.catalogue import translators
 from compat.dashscope_api.live.turns import Translation
 from compat.errors import CompatError, ServiceTimedOut
-from compat.openai_api.realtime import server_events as theirs
+from compat.openai_api.realtime import server_events as realtime
 from compat.openai_api.translations import client_events
 from compat.openai_api.translations import server_events as ours
 from compat.openai_api.translations.session import TranslationPatch, TranslationSession, apply, view
@@ -81,9 +81,9 @@ class Interpreter:
 
     def said(self, event: Said) -> list[Action]:
         match event:
-            case theirs.SessionCreated() | theirs.SessionUpdated() | theirs.Error():
+            case realtime.SessionCreated() | realtime.SessionUpdated() | realtime.Error():
                 return [self._to_client(self._shown(event))]
-            case theirs.SpeechStarted(item_id=item) | theirs.Committed(item_id=item):
+            case realtime.SpeechStarted(item_id=item) | realtime.Committed(item_id=item):
                 self._begin(item)
                 return []
             case SourceDelta(item_id=item, new=text, done=done):
@@ -91,12 +91,12 @@ class Interpreter:
                 return list(self._heard(pieces + (self._source.end(item) if done else [])))
             case VoiceDelta(item_id=item, new=pcm):
                 return list(self._spoken(self._target.add(item, pcm)))
-            case theirs.Delta(item_id=item, delta=text):
+            case realtime.Delta(item_id=item, delta=text):
                 self._said[item] = self._said.get(item, "") + text
                 return self._text(item, text)
-            case theirs.Completed(item_id=item, transcript=text):
+            case realtime.Completed(item_id=item, transcript=text):
                 return [*self._text(item, self._remainder(item, text)), *self._end(item)]
-            case theirs.Failed(item_id=item, error=fault):
+            case realtime.Failed(item_id=item, error=fault):
                 self._said.pop(item, None)
                 return [self._error(fault), *self._end(item)]
             case _:
@@ -107,7 +107,7 @@ class Interpreter:
         if self._closed:
             return actions
         if isinstance(text, CompatError):
-            actions.append(self._error(theirs.Fault.of(text)))
+            actions.append(self._error(realtime.Fault.of(text)))
         else:
             actions += self._spoken(self._target.add(ticket, text))
         return actions + list(self._spoken(self._target.end(ticket)))
@@ -117,16 +117,16 @@ class Interpreter:
         lost, self._closed = self.busy, True
         actions = list(self._spoken(self._target.give_up()))
         if lost:
-            actions.append(self._error(theirs.Fault.of(_LATE)))
+            actions.append(self._error(realtime.Fault.of(_LATE)))
         return [*actions, self._to_client(ours.TranslationClosed(event_id=self._ids("event")))]
 
-    def _error(self, fault: theirs.Fault) -> Action:
-        return self._to_client(theirs.Error(event_id=self._ids("event"), error=fault))
+    def _error(self, fault: realtime.Fault) -> Action:
+        return self._to_client(realtime.Error(event_id=self._ids("event"), error=fault))
 
-    def _shown(self, event: theirs.SessionCreated | theirs.SessionUpdated | theirs.Error) -> ours.ServerEvent:
-        if isinstance(event, theirs.Error):
+    def _shown(self, event: realtime.SessionCreated | realtime.SessionUpdated | realtime.Error) -> ours.ServerEvent:
+        if isinstance(event, realtime.Error):
             return event
-        shape = ours.TranslationCreated if isinstance(event, theirs.SessionCreated) else ours.TranslationUpdated
+        shape = ours.TranslationCreated if isinstance(event, realtime.SessionCreated) else ours.TranslationUpdated
         shown = view(self.session, self._id, self._expires_at)
         return shape(event_id=self._ids("event"), session=shown)
 
