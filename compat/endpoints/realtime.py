@@ -176,7 +176,7 @@ class Realtime:
         given = [patch for patch in patches if patch is not None]
         named = model or next((patch.model for patch in reversed(given) if patch.model), None)
         if named is None:
-            raise BadRequest("Name the model: ?model=gpt-realtime-translate.", param="model")
+            raise BadRequest("model is missing: use gpt-realtime-translate.", param="model")
         if self._engine and self._engine not in languages.ENGINES:
             raise BadRequest(
                 "Translation needs DashScope, which COMPAT_ENGINE=openai replaces: use /v1/realtime.", param="model"

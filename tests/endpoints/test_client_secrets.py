@@ -238,6 +238,7 @@ def test_http_endpoints_refuse_a_secret(server: RunningServer) -> None:
     assert 401 == post(server, "transcription_sessions", {}, {}).status_code
 
 
+TRANSLATE = "gpt-realtime-translate"
 WRONG: list[tuple[str, object, str]] = [
     ("client_secrets", {"expires_after": {"anchor": "created_at", "seconds": 7201}}, "expires_after.seconds"),
     ("client_secrets", {"session": {"type": "dance"}}, "session.type"),
@@ -270,6 +271,10 @@ WRONG: list[tuple[str, object, str]] = [
         {"session": {"audio": {"input": {"transcription": {"prompt": "word " * 30_000}}}}},
         "session.audio.input.transcription.prompt",
     ),
+    ("client_secrets", {"session": {"type": "translation"}}, "session.type"),
+    ("translations/client_secrets", {}, "session"),
+    ("translations/client_secrets", {"session": {}}, "session.model"),
+    ("translations/client_secrets", {"session": {"model": TRANSLATE, "type": "realtime"}}, "session.type"),
 ]
 
 

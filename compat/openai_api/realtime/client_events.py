@@ -94,5 +94,6 @@ def _with_unread(event: ClientEvent, raw: str | bytes) -> ClientEvent:
     return msgspec.structs.replace(event, session=event.session.with_unread(msgspec.json.decode(raw)["session"]))
 
 
-_reader = Reader(ClientEvent, _APPEND, Append, _with_unread)
+_USEFUL: Final = ("session.update", _APPEND, "input_audio_buffer.commit", "input_audio_buffer.clear")
+_reader = Reader(ClientEvent, _APPEND, Append, _with_unread, _USEFUL)
 decode = _reader.decode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
@@ -42,13 +42,21 @@ class _Append(Protocol):
 
 class Reader(Generic[T]):
     """Decodes events of the union `events`. `append` is the type of the one with audio, and `appended` makes it.
-    `complete` is given every decoded event with its JSON."""
+    `complete` is given every decoded event with its JSON. `useful` are the types that errors about others name."""
 
-    def __init__(self, events: Any, append: str, appended: _Append, complete: Callable[[T, str | bytes], T]) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        events: Any,  # noqa: ANN401
+        append: str,
+        appended: _Append,
+        complete: Callable[[T, str | bytes], T],
+        useful: Sequence[str],
+    ) -> None:
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(events, dec_hook=_base64)
         self._append = append
         self._appended = appended
         self._complete = complete
+        self._advice = f" (use {', '.join(useful[:-1])} or {useful[-1]})"
         self._head, self._tail = (
             re.compile(pattern.replace(r"\s*", _SPACE))
             for pattern in (
@@ -71,7 +79,7 @@ class Reader(Generic[T]):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if isinstance(raw, str) and len(raw) <= LONGEST and (whole := surrogates.replaced(raw)) != raw:
                 return self.decode(whole)
-            raise _unreadable(raw, str(error)) from error
+            raise _unreadable(raw, str(error), self._advice) from error
         except RecursionError as error:
             raise _too_deep() from error
 
@@ -116,7 +124,8 @@ def _too_deep() -> UnreadableEvent:
     return UnreadableEvent("The message is nested too deeply.", code="invalid_json")
 
 
-def _unreadable(raw: str | bytes, reason: str) -> UnreadableEvent:
+def _unreadable(raw: str | bytes, reason: str, advice: str) -> UnreadableEvent:
+    """`advice` follows what is said about an unknown type."""
     try:
         message: Any = msgspec.json.decode(raw) if len(raw) <= LONGEST else _kinds.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -126,7 +135,7 @@ def _unreadable(raw: str | bytes, reason: str) -> UnreadableEvent:
     event_id = message.get("event_id") if isinstance(message, dict) else None
     path = shapes.path(reason)
     refused = UnreadableEvent(
-        f"Invalid event: {shapes.reason(reason, 'the message')}.",
+        f"Invalid event: {shapes.reason(reason, 'the message')}{advice if path == 'type' else ''}.",
         param=path or None,
         code="invalid_event" if path in ("", "type") or shapes.missing(reason) else "invalid_value",
     )

@@ -153,7 +153,11 @@ def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Sess
     changes: dict[str, Any] = {}
     if patch.type is not None:
         if patch.type not in ("transcription", "realtime"):
-            raise BadRequest("The session's type is 'transcription' or 'realtime'.", param="session.type")
+            raise BadRequest(
+                "The session's type is 'transcription' or 'realtime'. Those that translate are at "
+                "/v1/realtime/translations.",
+                param="session.type",
+            )
         changes["transcription"] = patch.type == "transcription"
     if patch.model:
         changes["voice_model"] = patch.model

@@ -39,5 +39,6 @@ def _with_unread(event: ClientEvent, raw: str | bytes) -> ClientEvent:
     return msgspec.structs.replace(event, session=event.session.with_unread(msgspec.json.decode(raw)["session"]))
 
 
-_reader = Reader(ClientEvent, _APPEND, TranslationAppend, _with_unread)
+_USEFUL: Final = ("session.update", _APPEND, "session.close")
+_reader = Reader(ClientEvent, _APPEND, TranslationAppend, _with_unread, _USEFUL)
 decode = _reader.decode

@@ -69,7 +69,7 @@ class TranslationExtension(msgspec.Struct, frozen=True, kw_only=True):
 class TranslationPatch(msgspec.Struct, frozen=True, kw_only=True):
     """An update. `unread` maps the names of unknown fields to whether they have a value."""
 
-    type: Literal["translation"] | None = None
+    type: str | None = None
     model: str | None = None
     audio: TranslationAudio | None = None
     dashscope: TranslationExtension | None = None
@@ -194,6 +194,10 @@ def view(session: TranslationSession, session_id: str, expires_at: int) -> Trans
 
 def apply(session: TranslationSession, patch: TranslationPatch) -> TranslationSession:
     """Return the session after an update. Raises BadRequest with the field's path."""
+    if patch.type not in (None, "translation"):
+        raise BadRequest(
+            "The session's type is 'translation'. Those that transcribe are at /v1/realtime.", param="session.type"
+        )
     if patch.model is not None and patch.model not in (session.model, session.native):
         raise BadRequest(
             f"The model of a session cannot change: it is {session.model}. Open another session.",

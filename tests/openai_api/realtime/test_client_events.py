@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from collections.abc import Callable
 
 import pytest
 
@@ -9,6 +11,7 @@ from compat.openai_api.realtime import client_events as theirs
 from compat.openai_api.realtime.client_events import decode
 from compat.openai_api.realtime.patch import Patch, Transcription
 from compat.openai_api.realtime.reader import LONGEST, Base64, UnreadableEvent
+from compat.openai_api.translations import client_events as translations
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,26 @@ from compat.openai_api.realtime.reader import LONGEST, Base64, UnreadableEvent
 )
 def test_an_event_is_decoded(message: dict[str, object], event: theirs.ClientEvent) -> None:
     assert event == decode(json.dumps(message))
+
+
+@pytest.mark.parametrize(
+    ("read", "sent", "useful"),
+    [
+        (translations.decode, "input_audio_buffer.append", "session.input_audio_buffer.append"),
+        (translations.decode, "input_audio_buffer.commit", "session.close"),
+        (translations.decode, "session.finish", "session.close"),
+        (decode, "session.input_audio_buffer.append", "input_audio_buffer.append"),
+    ],
+)
+def test_a_type_of_another_api_is_refused_naming_those_of_this_one(
+    read: Callable[[str], object], sent: str, useful: str
+) -> None:
+    with pytest.raises(UnreadableEvent) as refused:
+        read(json.dumps({"type": sent}))
+
+    named, advice = refused.value.message.split(" (use ")
+    assert sent in named
+    assert useful in re.findall(r"[a-z_.]+[a-z]", advice)
 
 
 @pytest.mark.parametrize(

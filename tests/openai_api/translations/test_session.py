@@ -154,6 +154,7 @@ def test_the_operator_may_want_text_only() -> None:
 @pytest.mark.parametrize(
     ("update", "param"),
     [
+        ({"type": "realtime"}, "session.type"),
         ({"model": "other"}, "session.model"),
         (to("Klingon"), "session.audio.output.language"),
         (to("xx"), "session.audio.output.language"),
@@ -182,7 +183,7 @@ def test_a_refused_update(update: dict[str, Any], param: str) -> None:
 @pytest.mark.parametrize(
     ("update", "param"),
     [
-        ({"type": "realtime"}, "session.type"),
+        ({"type": 5}, "session.type"),
         ({"model": 5}, "session.model"),
         ({"audio": []}, "session.audio"),
         (to(5), "session.audio.output.language"),  # type: ignore[arg-type] # a wrong value
