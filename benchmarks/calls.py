@@ -23,6 +23,15 @@ from benchmarks.sounds import speech
 
 RATE = 48_000
 MANUAL = json.dumps({"type": "transcription", "audio": {"input": {"turn_detection": None}}})
+TRANSLATING = json.dumps({"model": "gpt-realtime-translate"})
+KINDS: dict[
+    str, tuple[int, str, bool]
+] = {  # ms of a packet, path, and whether the caller takes the voice of a translation
+    "WebRTC, 20 ms": (20, "", False),
+    "WebRTC, 60 ms": (60, "", False),
+    "translated, 20 ms": (20, "/translations", False),
+    "translated, 20 ms, with a voice": (20, "/translations", True),
+}
 
 
 class Encoded(MediaStreamTrack):
@@ -86,14 +95,14 @@ class Calling:
     connecting: list[float]
 
 
-async def calling(server: Process, calls: int, seconds: float, ms: int) -> Calling:
-    """Hold calls with packets of `ms`. The server's usage is measured while all are open."""
-    packets = encoded(ms)
+async def calling(server: Process, calls: int, seconds: float, kind: str) -> Calling:
+    """Hold calls of one of KINDS. The server's usage is measured while all are open."""
+    packets = encoded(KINDS[kind][0])
     idle = server.memory()
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
         callers = [Caller() for _ in range(calls)]
-        connecting = [await _connected(client, caller, packets, ms) for caller in callers]
-        committing = [asyncio.create_task(caller.commit()) for caller in callers]
+        connecting = [await _connected(client, caller, packets, kind) for caller in callers]
+        committing = [asyncio.create_task(caller.commit()) for caller in callers if not KINDS[kind][1]]
         used, started = server.seconds(), time.perf_counter()
         await asyncio.sleep(seconds)
         cores = (server.seconds() - used) / (time.perf_counter() - started)
@@ -104,15 +113,17 @@ async def calling(server: Process, calls: int, seconds: float, ms: int) -> Calli
     return Calling(cores, memory, connecting)
 
 
-async def _connected(client: httpx2.AsyncClient, caller: Caller, packets: list[bytes], ms: int) -> float:
+async def _connected(client: httpx2.AsyncClient, caller: Caller, packets: list[bytes], kind: str) -> float:
     """Return the ms until the call is open."""
+    ms, path, hears = KINDS[kind]
     opened, connection = asyncio.Event(), caller.connection
     connection.addTrack(Encoded(packets, ms))
     caller.channel.on("open", opened.set)
     await connection.setLocalDescription(await connection.createOffer())
     started = time.perf_counter()
-    form = {"sdp": (None, connection.localDescription.sdp), "session": (None, MANUAL)}
-    answer = await client.post("/v1/realtime/calls", files=form, headers={"authorization": "Bearer k"})
+    offer = connection.localDescription.sdp.replace("a=sendrecv", "a=sendrecv" if hears else "a=sendonly")
+    form = {"sdp": (None, offer), "session": (None, TRANSLATING if path else MANUAL)}
+    answer = await client.post(f"/v1/realtime{path}/calls", files=form, headers={"authorization": "Bearer k"})
     await connection.setRemoteDescription(RTCSessionDescription(answer.raise_for_status().text, "answer"))
     await opened.wait()
     return (time.perf_counter() - started) * 1000
@@ -123,18 +134,19 @@ async def compared(calls: int, seconds: float) -> Table:
     port = str(free_port())
     with stub("live") as service, ours(service.port, COMPAT_WEBRTC_PORT=port) as server:
         await load(through(server.port), 10, 4)
-        await calling(server, 3, 2, 20)
+        for kind in KINDS:
+            await calling(server, 3, 2, kind)
         lines = []
         idle = server.memory()
         session = await held(through(server.port), calls, seconds, server)
         a_core = calls / session.cores
         kib = (session.memory - idle) * 1024 / calls
         lines.append(["WebSocket, 100 ms", f"{session.cores:.2f}", f"{a_core:.0f}", "1.00", f"{kib:.0f}", ""])
-        for ms in (20, 60):
-            each = await calling(server, calls, seconds, ms)
+        for kind in KINDS:
+            each = await calling(server, calls, seconds, kind)
             share = calls / each.cores / a_core
             memory, connecting = f"{each.memory * 1024 / calls:.0f}", f"{statistics.median(each.connecting):.0f}"
             cells = [f"{each.cores:.2f}", f"{calls / each.cores:.0f}", f"{share:.2f}", memory, connecting]
-            lines.append([f"WebRTC, {ms} ms", *cells])
+            lines.append([kind, *cells])
     head = ("calls", "cores", "a core", "of WebSocket's", "KiB each", "ms to connect")
     return Table(f"{calls} live sessions over WebSocket and as calls by WebRTC", head, lines)

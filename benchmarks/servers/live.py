@@ -1,12 +1,15 @@
-"""A stub of DashScope's live sockets without recognition: it accepts all audio and answers each turn at once.
+"""A stub of DashScope's live sockets without recognition: it accepts all audio and answers each turn at once. A voice,
+if it is asked for, is as long as the audio.
 
 python -m benchmarks.servers.live PORT
 """
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
+import os
 import sys
 from typing import Any
 
@@ -15,6 +18,8 @@ from starlette.types import Receive, Scope, Send
 
 NUMBERS = itertools.count(1)
 LETTERS = 80  # of a message: enough to tell what it is
+SECOND = 32_000 * 4 // 3  # letters of base64 in a second of audio at 16 kHz
+VOICE = base64.b64encode(os.urandom(4800)).decode()  # a tenth of a second at 24 kHz
 
 
 def _event(kind: str, **more: object) -> str:
@@ -51,15 +56,39 @@ def _task_answers(said: str) -> list[str]:
     ]
 
 
-def _answers(said: str) -> list[str]:
+class Voice:
+    """The voice of one session, in tenths of a second."""
+
+    def __init__(self) -> None:
+        self._turn: dict[str, str] = {}
+        self._letters = 0
+
+    def begin(self, session: dict[str, Any]) -> list[str]:
+        if "audio" not in session.get("modalities", ()):
+            return []
+        item = f"item_{next(NUMBERS)}"
+        self._turn = {"response_id": f"resp_{item}", "item_id": f"voice_{item}", "previous_item_id": item}
+        return [_event("input_audio_buffer.speech_started", item_id=item, audio_start_ms=0)]
+
+    def follow(self, said: str) -> list[str]:
+        if not self._turn:
+            return []
+        self._letters += len(said) - LETTERS
+        due, self._letters = divmod(10 * self._letters, SECOND)
+        self._letters //= 10
+        return [_event("response.audio.delta", **self._turn, delta=VOICE) for _ in range(due)]
+
+
+def _answers(said: str, voice: Voice) -> list[str]:
     kind = said[:LETTERS]
     if "input_audio_buffer.append" in kind:
-        return []
+        return voice.follow(said)
     if "input_audio_buffer.commit" in kind:
         return _committed()
     if "session.finish" in kind:
         return [_event("session.finished")]
-    return [_event("session.updated", session=json.loads(said)["session"])]
+    session = json.loads(said)["session"]
+    return [_event("session.updated", session=session), *voice.begin(session)]
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,8 +101,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     session = {"id": f"sess_{next(NUMBERS)}", "object": "realtime.session", "model": "qwen3-asr-flash-realtime"}
     await send({"type": "websocket.send", "text": _event("session.created", session=session)})
+    voice = Voice()
     while (message := await receive())["type"] == "websocket.receive":
-        for event in _answers(message["text"]):
+        for event in _answers(message["text"], voice):
             await send({"type": "websocket.send", "text": event})
 
 

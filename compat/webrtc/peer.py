@@ -93,7 +93,7 @@ class VoiceEncoder:
         self._codec: Any = CodecContext.create("libopus", "w")
         self._codec.format, self._codec.layout, self._codec.sample_rate = "s16", "mono", voice.RATE
         self._codec.bit_rate, self._codec.time_base = BITS, Fraction(1, voice.RATE)
-        self._codec.options = {"application": "audio", "frame_duration": "20", "compression_level": "5"}
+        self._codec.options = {"application": "audio", "frame_duration": str(sdp.PTIME), "compression_level": "5"}
         self._at = 0
 
     def encode(self, pcm: bytes) -> bytes:

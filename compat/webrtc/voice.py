@@ -1,4 +1,4 @@
-"""The voice that the caller hears, in pieces of 20 ms at their times.
+"""The voice that the caller hears, in pieces of `sdp.PTIME` at their times. A datagram costs more than its encoding.
 
 Voice after silence begins `LEAD` later, so that what follows it may be late. After voice there is silence for `TAIL`,
 in which the caller's buffer plays the last of it; then nothing is sent. Time stamps go on with the time, and callers
@@ -12,16 +12,17 @@ from typing import Final
 import msgspec
 
 from compat.dashscope_api.live import opus
+from compat.webrtc import sdp
 
 RATE: Final = 24_000  # samples a second, of the PCM
-PIECE: Final = RATE // 50  # samples
+PIECE: Final = RATE * sdp.PTIME // 1000  # samples
 LENGTH: Final = PIECE / RATE  # seconds
 LEAD: Final = 0.2  # seconds
-TAIL: Final = 10  # pieces
+TAIL: Final = 4  # pieces
 MOST: Final = 60  # seconds of voice that wait; beyond them, the oldest is skipped
 _BYTES: Final = 2 * PIECE
 _SILENCE: Final = bytes(_BYTES)
-_TICKS: Final = opus.RATE // 50  # of the time stamps, a piece
+_TICKS: Final = opus.RATE * sdp.PTIME // 1000  # of the time stamps, a piece
 
 
 class VoicePiece(msgspec.Struct, frozen=True):
