@@ -187,11 +187,14 @@ async def server(url: str, key: str) -> list[Finding]:
         findings = [await _got(client, "server", f"{root}/healthz", lambda _: "runs")]
         if findings[0].state == "fault":
             return findings
-        if not parts.path.strip("/"):
-            url = f"{root}/v1"
-            findings.append(Finding("address", "fault", f"base addresses end in /v1: give clients {url}."))
         findings.append(await _got(client, "ready", f"{root}/readyz", lambda _: "can transcribe"))
-        findings.append(await _got(client, "models", f"{url.rstrip('/')}/models", _listed))
+        models = await _got(client, "models", f"{url.rstrip('/')}/models", _listed)
+        if not (models.healthy or parts.path.rstrip("/").endswith("/v1")):
+            before, found, _ = parts.path.partition("/v1")
+            url = f"{root}{before if found else ''}/v1"
+            findings.append(Finding("address", "fault", f"base addresses end in /v1: give clients {url}."))
+            models = await _got(client, "models", f"{url}/models", _listed)
+        findings.append(models)
     return [*findings, *[await _session(url, headers, name, path, steps) for name, (path, steps) in SESSIONS.items()]]
 
 

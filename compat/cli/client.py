@@ -42,7 +42,7 @@ _OPTIONS = (
         envvar="OPENAI_API_KEY",
         default="none-needed",
         help="API key. Prefer OPENAI_API_KEY, which process lists do not show.",
-        callback=lambda _, __, value: _key(value),
+        callback=lambda _, __, value: key(value),
     ),
 )
 _LOCAL = click.option("--local", is_flag=True, help="Start a server for this command and ignore --base-url.")
@@ -60,7 +60,8 @@ def address(value: str) -> str:
     return value
 
 
-def _key(value: str) -> str:
+def key(value: str) -> str:
+    """Return an API key. Raises BadParameter if it is none."""
     value = value.strip()
     if not value or not (value.isascii() and value.isprintable()):
         raise click.BadParameter("A key is one line of ASCII characters.")

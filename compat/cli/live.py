@@ -37,7 +37,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "source", metavar="[FILE|-]", type=click.Path(exists=True, dir_okay=False, allow_dash=True), required=False
 )
 @click.option("--device", help="Microphone, by number or part of its name. Default: the system's choice.")
-@click.option("--to", "target", type=TextParam(), help="Translate into this language, such as zh.")
+@click.option("--to", "target", type=TextParam(filled=True), help="Translate into this language, such as zh.")
 @click.option(
     "--model", type=TextParam(), help=f"Model to use.  [default: {listening.MODEL}, or with --to {interpreting.MODEL}]"
 )

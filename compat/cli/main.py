@@ -300,9 +300,9 @@ def doctor(url: str | None) -> None:
     from compat.cli.doctor import report, report_server
 
     if url is not None:
-        from compat.cli.client import address
+        from compat.cli.client import address, key
 
-        raise SystemExit(report_server(address(url), os.environ.get("OPENAI_API_KEY") or "none-needed"))
+        raise SystemExit(report_server(address(url), key(os.environ.get("OPENAI_API_KEY") or "none-needed")))
     settings = _settings()
     if settings.store is None and (settings.dashscope_api_key or settings.pass_key):
         settings = dataclasses.replace(settings, store=_state())

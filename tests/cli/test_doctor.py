@@ -26,6 +26,7 @@ from tests.running import running_server
 from tests.servers import serve
 from tests.witnesses import free_port
 
+ADDRESS = "base addresses end in /v1: give clients http://127.0.0.1:"
 SURFACES = (*PROBES, LIVE, TRANSLATION)
 
 
@@ -212,9 +213,7 @@ async def test_the_local_engine_is_started_and_asked() -> None:
     [
         ("/v1", "a-good-key", {}),
         ("/v1", "wrong", dict.fromkeys(("models", LIVE, TRANSLATION), "set OPENAI_API_KEY")),
-        ("", "a-good-key", {"address": "base addresses end in /v1: give clients http://127.0.0.1:"}),
-        ("/", "a-good-key", {"address": "base addresses end in /v1: give clients http://127.0.0.1:"}),
-        ("/v2", "a-good-key", dict.fromkeys(("models", LIVE, TRANSLATION), "(status 404)")),
+        *((path, "a-good-key", {"address": ADDRESS}) for path in ("", "/", "/v2", "/v1/realtime", "/openai/v1/audio")),
     ],
 )
 async def test_a_running_server_is_checked(path: str, key: str, faults: dict[str, str]) -> None:
@@ -237,6 +236,8 @@ def test_the_exit_status_tells_whether_something_is_at_fault(tmp_path: Path) -> 
 
     assert (0, True) == (good.returncode, good.stdout.decode().endswith("\nNothing is at fault.\n"))
     wrong = call(None, tmp_path, "doctor", "--url", "localhost:8000")
+    key = call(None, tmp_path, "doctor", "--url", "http://127.0.0.1:9/v1", more={"OPENAI_API_KEY": "ключ"})
+    assert (2, True) == (key.returncode, b"A key is one line of ASCII characters." in key.stderr)
     assert b"ok     live speech: a session opens (" in good.stdout
     assert (2, True) == (wrong.returncode, b"is not an address such as" in wrong.stderr)
     assert (1, True) == (bad.returncode, b"is the server running" in bad.stdout)

@@ -222,6 +222,7 @@ def test_a_microphone_is_captioned_until_ctrl_c(server: RunningServer, folder: P
         (["live", "nothing.mp3"], "'nothing.mp3' does not exist"),
         (["live", "--fast"], "--fast requires a file."),
         (["live", "talk.mp3", "--save-voice", "voice.wav"], "--voice and --save-voice require --to."),
+        (["live", "talk.mp3", "--to", ""], "'--to': It is empty."),
         (["live", "talk.mp3", "--format", "vtt"], "transcribe --live has it, for recordings"),
     ],
 )
