@@ -67,8 +67,8 @@ def test_every_view_is_accessible_and_fits(
         expect(page.locator("#form")).to_be_hidden()
         page.emulate_media(media="screen", forced_colors="active")
         ground = "tab => getComputedStyle(tab).backgroundColor"
-        tabs = page.locator("#tab-file, #tab-live")
-        assert tabs.first.evaluate(ground) != tabs.last.evaluate(ground)
+        for chosen in ("#tab-file", "#view-segments", "#code-languages [aria-pressed=true]"):
+            assert page.locator(":checked + span").first.evaluate(ground) == page.locator(chosen).evaluate(ground)
         page.emulate_media(forced_colors="none")
         page.locator("#view-json").click()
         check(page, "json")
