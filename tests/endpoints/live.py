@@ -49,9 +49,9 @@ class LiveClient:
     async def send(self, kind: str, **fields: object) -> None:
         await self.socket.send(json.dumps({"type": kind, **fields}))
 
-    async def append(self, pcm: bytes, step: int = 4_800) -> None:
+    async def append(self, pcm: bytes, step: int = 4_800, kind: str = "input_audio_buffer.append") -> None:
         for at in range(0, len(pcm), step):
-            await self.send("input_audio_buffer.append", audio=base64.b64encode(pcm[at : at + step]).decode())
+            await self.send(kind, audio=base64.b64encode(pcm[at : at + step]).decode())
 
     async def receive(self) -> dict[str, Any]:
         event: dict[str, Any] = json.loads(await self.socket.recv())
