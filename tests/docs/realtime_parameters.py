@@ -1,5 +1,5 @@
 """Support of every field of a transcription session and every event of a realtime session: the tables that the
-documentation is checked against. Names are those of the openai package's types (3.52, 2026-11).
+documentation is checked against. Names are those of the openai package's types (3.57, 2026-11).
 """
 
 from __future__ import annotations
