@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gc
 import importlib
 import inspect
 import pkgutil
@@ -66,7 +67,7 @@ def _modules() -> Iterator[ModuleType]:
 def _imported() -> Iterator[str]:
     """Yield missing names of `from package import name` statements, also inside functions, for PACKAGES."""
     for module in _modules():
-        for node in ast.walk(_tree(module)):
+        for node in _nodes(module):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
                 for alias in node.names:
                     if not _has(node.module, alias.name):
@@ -122,8 +123,12 @@ def _overridden(cls: type, bases: tuple[type, ...]) -> Iterator[str]:
 @cache
 def _called() -> frozenset[str]:
     """Return the names of attributes that this package uses on objects other than `super()`."""
-    asked = (node for module in _modules() for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute))
-    return frozenset(node.attr for node in asked if ast.unparse(node.value) != "super()")
+    asked = (node for module in _modules() for node in _nodes(module) if isinstance(node, ast.Attribute))
+    return frozenset(node.attr for node in asked if not _is_super(node.value))
+
+
+def _is_super(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
 def _parameters(function: object) -> list[str]:
@@ -172,7 +177,7 @@ def _attributes(bases: tuple[type, ...]) -> set[str]:
     """Return all attribute and function names in the bases' modules and in the modules that they import from."""
     modules = {base.__module__ for base in bases}
     for name in list(modules):
-        for node in ast.walk(_tree(importlib.import_module(name))):
+        for node in _nodes(importlib.import_module(name)):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
                 modules.add(node.module)
     return set().union(*(_words(name) for name in modules if name in sys.modules))
@@ -181,7 +186,7 @@ def _attributes(bases: tuple[type, ...]) -> set[str]:
 @cache
 def _words(module: str) -> frozenset[str]:
     found = set()
-    for node in ast.walk(_tree(importlib.import_module(module))):
+    for node in _nodes(importlib.import_module(module)):
         if isinstance(node, ast.Attribute):
             found.add(node.attr)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -190,8 +195,8 @@ def _words(module: str) -> frozenset[str]:
 
 
 @cache
-def _tree(module: ModuleType) -> ast.Module:
-    return ast.parse(_source(module))
+def _nodes(module: ModuleType) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(_source(module))))
 
 
 def _source(module: ModuleType) -> str:
@@ -202,4 +207,5 @@ def _source(module: ModuleType) -> str:
 
 
 if __name__ == "__main__":
+    gc.disable()  # the syntax trees live until the end
     sys.exit("\n".join(missing()) or 0)
