@@ -48,6 +48,8 @@ class Interpreter:
         self._source = Sequencer[str]()
         self._target = Sequencer[str | bytes]()
         self._said: dict[str, str] = {}
+        self._targets: dict[str, str] = {}
+        self._fault: realtime.Fault | None = None
         self._heard_text, self._spoken_text = _Spacing(), _Spacing()
         self._sentences = None if translators.find(session.native) else Sentences(ids)
 
@@ -81,6 +83,10 @@ class Interpreter:
 
     def said(self, event: Said) -> list[Action]:
         match event:
+            case realtime.Error(error=fault) if (
+                fault == self._fault
+            ):  # why the session ends was why its last item failed
+                return []
             case realtime.SessionCreated() | realtime.SessionUpdated() | realtime.Error():
                 return [self._to_client(self._shown(event))]
             case realtime.SpeechStarted(item_id=item) | realtime.Committed(item_id=item):
@@ -98,7 +104,8 @@ class Interpreter:
                 return [*self._text(item, self._remainder(item, text)), *self._end(item)]
             case realtime.Failed(item_id=item, error=fault):
                 self._said.pop(item, None)
-                return [self._error(fault), *self._end(item)]
+                known, self._fault = fault == self._fault, fault
+                return [*([] if known else [self._error(fault)]), *self._end(item)]
             case _:
                 return []
 
@@ -137,6 +144,7 @@ class Interpreter:
         if item in self._open:
             return
         self._open.add(item)
+        self._targets[item] = self.session.target
         self._source.begin(item)
         if self._sentences is None:
             self._target.begin(item)
@@ -162,16 +170,18 @@ class Interpreter:
             if text and self.session.transcription is not None:
                 delta = self._heard_text.join(item, text)
                 yield self._to_client(ours.InputTranscriptDelta(event_id=self._ids("event"), delta=delta))
+            target = (self._targets.pop if text is None else self._targets.get)(item, self.session.target)
             if self._sentences is not None:
                 for ticket, sentence in self._sentences.add(text):
                     self._target.begin(ticket)
-                    yield Translate(ticket, sentence, self.session.target, self.session.native)
+                    yield Translate(ticket, sentence, target, self.session.native)
 
     def _spoken(self, pieces: list[tuple[str, str | bytes | None]]) -> Iterator[Action]:
         """Pieces of the translation in order."""
         for item, piece in pieces:
             if not piece:
                 continue
+            self._fault = None
             if isinstance(piece, str):
                 delta = self._spoken_text.join(item, piece)
                 yield self._to_client(ours.OutputTranscriptDelta(event_id=self._ids("event"), delta=delta))

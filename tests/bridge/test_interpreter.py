@@ -86,6 +86,35 @@ def test_sentences_that_are_not_translated_when_the_session_ends_are_an_error_be
     client.check()
 
 
+@pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
+def test_what_has_no_answer_at_the_end_of_a_session_is_one_error(model: str) -> None:
+    client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model)
+    client.connect()
+    client.append(silence(600) + word(1) + silence(200))
+    while client.service is not None and client.service.lines:
+        client.perform(client.bridge.from_upstream(client.service.lines.popleft(), client.now))
+    before = len(client.of("error"))
+    client.close()
+    for _ in range(30):
+        client.wait(1.0)
+
+    assert told(client)[-2:] == ["error upstream_timeout None", "closed"]
+    assert len(client.of("error")) == before + 1
+
+
+def test_a_sentence_has_the_target_that_was_set_when_it_began() -> None:
+    client = Listening(Service(), TEXT_ONLY, language="es")
+    client.connect()
+    client.append(silence(600) + word(1) + silence(200))
+    while client.deliver():
+        pass
+    client.say("session.update", session={"audio": {"output": {"language": "fr"}}})
+    client.append(silence(700) + word(2) + silence(700))
+    client.settle()
+
+    assert client.text == "es1 fr2"
+
+
 def test_a_close_waits_for_the_last_sentence() -> None:
     client = by_sentence(TURNS)
     client.close()
