@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -17,10 +19,22 @@ Translation: TypeAlias = Callable[[str, str, Principal, str], Awaitable[str]]
 """Returns a text in another language, given by its code, by a model. Raises CompatError."""
 
 
+PATIENCE = 45.0  # seconds for which a sentence waits for a model that is away
+LONGEST_DELAY = 4.0  # seconds between two attempts, unless the refusal names more
+
+
 class Errands:
-    def __init__(self, check_vocabulary: VocabularyCheck, translate: Translation) -> None:
+    def __init__(
+        self,
+        check_vocabulary: VocabularyCheck,
+        translate: Translation,
+        patience: float = PATIENCE,
+        first_delay: float = 0.5,
+    ) -> None:
         self._check_vocabulary = check_vocabulary
         self._translate = translate
+        self._patience = patience
+        self._first_delay = first_delay
 
     async def check(self, action: CheckVocabulary, principal: Principal) -> CompatError | None:
         """Look up a stored vocabulary, and return the error if it does not fit. If that fails, the session goes on with
@@ -35,8 +49,15 @@ class Errands:
         return None
 
     async def translate(self, action: Translate, principal: Principal) -> str | CompatError:
-        """Translate a sentence, or return why it could not be."""
-        try:
-            return await self._translate(action.text, action.target, principal, action.model)
-        except CompatError as exc:
-            return exc
+        """Translate a sentence, or return why it could not be. A model that is away is asked again, as live speech
+        waits for a connection that broke."""
+        until, delay = time.monotonic() + self._patience, self._first_delay
+        while True:
+            try:
+                return await self._translate(action.text, action.target, principal, action.model)
+            except CompatError as exc:
+                wait = max(delay, exc.retry_after or 0.0)
+                if not exc.retryable or time.monotonic() + wait > until:
+                    return exc
+            await asyncio.sleep(wait)
+            delay = min(2 * delay, LONGEST_DELAY)
