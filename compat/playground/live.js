@@ -69,7 +69,10 @@ function times() {
   at("delay").textContent = [...parts, ...(unsent >= SLOW ? [say("unsent", { s: unsent })] : [])].join(" · ");
 }
 
+const CHOICES = ["live-model", "live-spoken", "live-transport", "live-prompt", "live-keywords"];
+
 function look(talking) {
+  for (const id of CHOICES) at(id).disabled = talking; // they are those of the next session
   at("live-downloads").hidden = !turns.length;
   at("live-clear").disabled = talking;
 }

@@ -39,6 +39,7 @@ def test_the_microphone_is_captioned_and_the_captions_can_be_downloaded(page: Pa
     page.locator("#start").click()
     expect(page.locator("#captions")).to_contain_text(HEARD)
     expect(page.locator("#delay")).to_contain_text("ms")
+    expect(page.locator("#live-model")).to_be_disabled()  # a change would have no effect
     expect(page).to_have_title(re.compile("^●"))
     page.get_by_role("tab", name="File").click()
     page.get_by_role("button", name="Mic on · stop").click()
@@ -48,6 +49,7 @@ def test_the_microphone_is_captioned_and_the_captions_can_be_downloaded(page: Pa
     page.get_by_role("tab", name="Live").click()
     expect(page.locator("#captions .stash:not(:empty)")).to_have_count(0)
     expect(page.locator("#start")).to_be_visible()
+    expect(page.locator("#live-model")).to_be_enabled()
     assert HEARD.search(" ".join(cue.content for cue in srt.parse(downloaded(page, "srt"))))
     assert HEARD.search(downloaded(page, "vtt"))
     assert HEARD.search(downloaded(page, "txt"))
