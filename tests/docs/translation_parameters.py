@@ -15,7 +15,11 @@ TRANSLATED_SESSION = (
 
 TRANSLATION_EVENTS = (
     Row("session.update", "same", "Applied completely or not at all, from the next pause on."),
-    Row("session.input_audio_buffer.append", "same", "Mono 16-bit PCM at 24 kHz, in base64 of any length."),
+    Row(
+        "session.input_audio_buffer.append",
+        "same",
+        "Mono 16-bit PCM at 24 kHz, in base64 of any length. In a call by WebRTC, an error: the track is the audio.",
+    ),
     Row("session.close", "same", "What was said before is translated, then session.closed follows."),
 )
 
@@ -25,7 +29,11 @@ TRANSLATION_SENT = (
     Row("session.closed", "same", "The last event, also of a session that the server ends."),
     Row("session.input_transcript.delta", "same", "Only if audio.input.transcription is set."),
     Row("session.output_transcript.delta", "same", "Appended to what came before; nothing is taken back."),
-    Row("session.output_audio.delta", "same", "Mono 16-bit PCM at 24 kHz, if the target language has a voice."),
+    Row(
+        "session.output_audio.delta",
+        "same",
+        "Mono 16-bit PCM at 24 kHz, if the target language has a voice. In a call by WebRTC, the remote track instead.",
+    ),
     Row("error", "same", "The session goes on, unless session.closed follows."),
     Row("*.delta.elapsed_ms", "absent", "The service gives no times."),
 )

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from compat.webrtc import sdp
+from compat.webrtc import sdp, voice
 from compat.webrtc.ice import PATHS
-from compat.webrtc.peer import Certificate, Lost, Peer, fingerprint
+from compat.webrtc.peer import PLAYING, Certificate, Lost, Peer, fingerprint
 from compat.webrtc.port import Port, bind
 from tests.webrtc.caller import PACE, RATE, Caller, calling
 from tests.webrtc.offers import CHROMIUM, FINGERPRINT
@@ -166,6 +166,16 @@ async def test_a_caller_that_leaves_ends_the_call(port: Port) -> None:
         await caller.connection.close()
         with pytest.raises(Lost):
             await peer.receive()
+
+
+async def test_a_caller_that_leaves_is_not_spoken_to(port: Port) -> None:
+    async with call(port, b"", speaks=True) as (caller, peer):
+        peer.play(bytes(2 * voice.RATE * voice.MOST))
+        await caller.connection.close()
+        with pytest.raises(Lost):
+            await peer.receive()
+        async with asyncio.timeout(PLAYING / 2):
+            await peer.played()
 
 
 async def test_a_caller_that_is_killed_is_noticed(port: Port) -> None:
