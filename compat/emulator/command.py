@@ -180,7 +180,9 @@ def _changed(kind: type[T], option: str, given: Iterable[str], before: Iterable[
     try:
         settings = msgspec.convert(changes, kind, strict=False)
     except msgspec.ValidationError as exc:
-        raise click.ClickException(f"{option} {' '.join(given)}: {exc}") from exc
+        name = str(exc).rpartition("`$.")[2].rstrip("`")  # the message ends in its path
+        like = _plain(known[name]) if name in known else "the default"
+        raise click.ClickException(f"{option}: {name} should be a value such as {like}.") from exc
     for name, value in _fields(settings):
         if isinstance(value, int | float) and not value >= 0:  # negative, or not a number
             raise click.ClickException(f"{option} {name}={value}: must be 0 or more.")

@@ -155,6 +155,8 @@ def test_an_unreachable_proxy_is_named(folder: Path, variable: str, proxy: str, 
     [
         (["--host", "nosuch.invalid"], "Try another --host."),
         (["--host", "192.0.2.1"], "Try another --host."),
+        (["--limit", "sync_seconds=long"], "Error: --limit: sync_seconds should be a value such as 300"),
+        (["--reading", "annotations"], "Error: --reading: annotations should be a value such as true."),
         (["--faults", "/dev/null"], "Error: --faults /dev/null is not JSON: "),
     ],
 )

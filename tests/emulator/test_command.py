@@ -99,7 +99,7 @@ def test_a_file_of_readings_leaves_the_others_at_their_defaults(tmp_path: Path) 
         ({"colour": "red"}, "unknown name colour; expected one of annotations"),
         ({"live": {"colour": "red"}}, "unknown name live.colour"),
         ({"live": True}, "unknown name live;"),
-        ({"status_line": "nope"}, "$.status_line"),
+        ({"status_line": "nope"}, "status_line should be"),
         ([], "$.readings"),
     ],
 )
@@ -161,8 +161,8 @@ def test_the_options_of_its_addresses() -> None:
     ("arguments", "told"),
     [
         (["--limit", "sync_secs=3"], "expected one of sync_bytes"),
-        (["--limit", "sync_seconds=soon"], "$.sync_seconds"),
-        (["--reading", "status_line=nope"], "$.status_line"),
+        (["--limit", "sync_seconds=soon"], "sync_seconds should be"),
+        (["--reading", "status_line=nope"], "status_line should be"),
         (["--fault", "nope"], "expected one of bad-key"),
         (["--fault", "throttled=often"], "=TIMES"),
         (["--fault", "throttled=0"], "=TIMES"),
