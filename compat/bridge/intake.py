@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import assert_never
 
@@ -9,6 +10,7 @@ import msgspec
 
 from compat.audio import g711
 from compat.audio.resample import Resampler
+from compat.audio.wav import wave
 from compat.bridge.limits import TICKS, TICKS_A_MS
 from compat.dashscope_api.live import opus
 from compat.errors import BadRequest
@@ -26,6 +28,7 @@ OPUS_FRAME = 1275 + 2
 _OGG, _PAGE = b"OggS", 27
 _HEADS = (b"OpusHead", b"OpusTags")
 _FILES = {b"\x1a\x45\xdf\xa3": "WebM or Matroska", b"RIFF": "WAV", b"ID3": "MP3", b"fLaC": "FLAC"}
+_CODINGS = {"pcm": "s16le", "ulaw": "mulaw", "alaw": "alaw"}  # compat.audio.wav's names
 
 
 class Sound(msgspec.Struct, frozen=True):
@@ -48,6 +51,8 @@ class Intake:
         self._samples = 0
         self.heard = start
         self._odd = b""
+        self._file = ""
+        self._begun = False
         self._resampler = self._new()
 
     @property
@@ -55,8 +60,32 @@ class Intake:
         return self._start + self._samples * TICKS // self.form.rate
 
     def parts(self, piece: bytes) -> list[bytes]:
-        """Split a piece of an append into units for `feed`: Opus into packets. Raises BadRequest if it is not Opus."""
-        return self.packets.feed(piece) if self.form.encoding == "opus" else [piece]
+        """Split a piece of an append into units for `feed`: Opus into packets. Raises BadRequest if it is something
+        else."""
+        return self.packets.feed(piece) if self.form.encoding == "opus" else [self._samples_of(piece)]
+
+    def _samples_of(self, piece: bytes) -> bytes:
+        """The piece without the header of a WAV file whose samples are in the format. Other files, whose parts would be
+        noise, are known by their first bytes."""
+        first, self._begun = not self._begun, self._begun or bool(piece)
+        kind = self._file
+        if piece.startswith(b"RIFF") and piece[8:12] == b"WAVE":
+            kind, found = "a WAV file", wave(io.BytesIO(piece), 0, len(piece))
+            if found is not None:
+                if (found.coding, found.rate, found.channels) == (_CODINGS[self.form.encoding], self.form.rate, 1):
+                    return piece[found.data :]
+                coding = found.coding or "compressed samples"
+                channels = "mono" if found.channels == 1 else f"{found.channels} channels"
+                kind = f"a WAV file ({coding}, {found.rate} Hz, {channels})"
+        elif first:
+            self._file = kind = _file(piece)
+        if kind:
+            form = "16-bit PCM" if self.form.encoding == "pcm" else f"G.711 ({self.form.encoding})"
+            raise BadRequest(
+                f"The audio is {kind}. Decode it, and send mono {form} at {self.form.rate} Hz without a header.",
+                param="audio",
+            )
+        return piece
 
     def fitting(self, part: bytes, until: int) -> bytes:
         """Return the beginning of a part that ends at the tick `until`, or before; an Opus packet is not divided."""
@@ -175,6 +204,15 @@ class OpusPackets:
                 self._packet = b""
             elif len(self._packet) > OPUS_PIECE:
                 self._packet = b""
+
+
+def _file(beginning: bytes) -> str:
+    """What kind of file begins like this, or an empty string."""
+    if beginning[4:8] == b"ftyp":
+        return "an MP4 file"
+    return next(
+        (f"a file in {name}" for magic, name in (_FILES | {_OGG: "Ogg"}).items() if beginning.startswith(magic)), ""
+    )
 
 
 def is_opus(packet: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import struct
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +38,67 @@ SECOND = 16_000
 PACKET = b"\x78\1\2\3"  # 20 ms, one frame
 LARGEST = b"\x80" + bytes(1275)  # of 2.5 ms
 PADDED = b"\x83\x41" + b"\xff" * 180 + b"\0" + bytes(10 + 180 * 254)  # the same (RFC 6716, 3.2.5)
+
+
+def wav(rate: int, channels: int = 1, tag: int = 1, bits: int = 16) -> bytes:
+    block = channels * bits // 8
+    return b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, tag, channels, rate, rate * block, block, bits)
+
+
+DATA = b"data\xff\xff\xff\xff"
+PCM = AudioFormat("pcm", 24000)
+
+
+@pytest.mark.parametrize(
+    ("form", "header"),
+    [(PCM, wav(24000)), (PCM, wav(24000) + b"LIST\4\0\0\0abcd"), (AudioFormat("ulaw", 8000), wav(8000, tag=7, bits=8))],
+)
+def test_the_header_of_a_wav_file_in_the_format_is_not_heard(form: AudioFormat, header: bytes) -> None:
+    intake = Intake(form, 16_000)
+
+    assert intake.parts(b"") == [b""]
+    assert intake.parts(header + DATA + b"\1\2\3\4") == [b"\1\2\3\4"]
+    assert intake.parts(b"\5\6") == [b"\5\6"]
+    assert intake.parts(header + DATA + b"\7\7") == [b"\7\7"]
+
+
+@pytest.mark.parametrize(
+    ("form", "beginning", "told"),
+    [
+        (PCM, wav(16000) + DATA, "s16le, 16000 Hz, mono"),
+        (PCM, wav(24000, channels=2) + DATA, "s16le, 24000 Hz, 2 channels"),
+        (PCM, wav(24000, tag=3, bits=32) + DATA, "f32le"),
+        (PCM, wav(24000), "a WAV file"),
+        (AudioFormat("alaw", 8000), wav(8000) + DATA, "G.711 (alaw) at 8000 Hz"),
+    ],
+)
+def test_a_wav_file_in_another_format_is_refused(form: AudioFormat, beginning: bytes, told: str) -> None:
+    intake = Intake(form, 16_000)
+
+    with pytest.raises(BadRequest) as refused:
+        intake.parts(beginning + bytes(100))
+    assert told in refused.value.message
+    assert refused.value.param == "audio"
+    assert intake.position == 0
+
+
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [
+        (b"ID3\4\0\0", "MP3"),
+        (b"fLaC\0", "FLAC"),
+        (b"OggS\0\2", "Ogg"),
+        (b"\x1a\x45\xdf\xa3\1", "WebM"),
+        (b"\0\0\0\x20ftypM4A ", "MP4"),
+    ],
+)
+def test_a_file_is_refused_from_its_beginning_on(beginning: bytes, kind: str) -> None:
+    intake, later = Intake(PCM, 16_000), Intake(PCM, 16_000)
+
+    for piece in (beginning, bytes(100)):
+        with pytest.raises(BadRequest, match=kind):
+            intake.parts(piece)
+    assert later.parts(bytes(2)) + later.parts(beginning) == [bytes(2), beginning]
 
 
 @pytest.mark.parametrize(

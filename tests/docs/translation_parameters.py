@@ -18,7 +18,8 @@ TRANSLATION_EVENTS = (
     Row(
         "session.input_audio_buffer.append",
         "same",
-        "Mono 16-bit PCM at 24 kHz, in base64 of any length. In a call by WebRTC, an error: the track is the audio.",
+        "Mono 16-bit PCM at 24 kHz, in base64 of any length. The header of such a WAV file is skipped; other files get "
+        "an error. In a call by WebRTC, an error: the track is the audio.",
     ),
     Row("session.close", "same", "What was said before is translated, then session.closed follows."),
 )
