@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,19 @@ def alone(path: Path) -> float:
     return seconds
 
 
+@pytest.fixture(scope="module")
+def lengths(shelf: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, str]]:
+    """Return the seconds of each whole file that FFmpeg alone decodes, and its container."""
+    path = tmp_path_factory.mktemp("whole") / "whole"
+    return {name: (alone(path), measure(path).container) for name in shelf if path.write_bytes(shelf[name])}
+
+
 def heard(path: Path) -> list[str]:
-    return [word.text for sentence in Tones().recognise(pcm(path)) for word in sentence.words]
+    return words(pcm(path))
+
+
+def words(sound: Iterable[bytes]) -> list[str]:
+    return [word.text for sentence in Tones().recognise(sound) for word in sentence.words]
 
 
 def measured(path: Path) -> Media:
@@ -70,26 +82,28 @@ def measured(path: Path) -> Media:
 
 @pytest.mark.parametrize("name", CONTAINERS)
 @pytest.mark.parametrize("oddity", ODDITIES)
-def test_the_length_is_what_decodes(shelf: dict[str, bytes], tmp_path: Path, name: str, oddity: str) -> None:
-    (tmp_path / "whole").write_bytes(shelf[name])
+def test_the_length_is_what_decodes(
+    shelf: dict[str, bytes], lengths: dict[str, tuple[float, str]], tmp_path: Path, name: str, oddity: str
+) -> None:
     path = tmp_path / "odd"
     path.write_bytes(ODDITIES[oddity](shelf[name]))
     if name in REFUSED.get(oddity, ()):
         with pytest.raises(BadAudio, match=r"damaged or truncated|not audio|cannot be decoded"):
             measured(path)
         return
+    whole, container = lengths[name]
     kept = oddity in WHOLE and (name, oddity) != ("latm", "junk in front")  # FFmpeg loses a second to the junk
-    expected = alone(tmp_path / "whole") if kept else alone(path)
+    expected = whole if kept else alone(path)
     if oddity == "joined with itself" and name not in FIRST:
-        expected = max(expected, 2 * alone(tmp_path / "whole"))
-    media = measured(path)
+        expected = max(expected, 2 * whole)
+    media, sound = measured(path), list(pcm(path))
 
     assert media.duration == pytest.approx(expected or 3.64 / 2, abs=0.2)
-    assert media.container == measure(tmp_path / "whole").container or "wav-mp3" == name
+    assert media.container == container or "wav-mp3" == name
     if kept:
-        assert heard(path)[: len(SAID)] == SAID  # AU states no end, so a tag decodes as a click
+        assert words(sound)[: len(SAID)] == SAID  # AU states no end, so a tag decodes as a click
         assert media.promised is None
-    assert sum(map(len, pcm(path))) / 32_000 == pytest.approx(media.duration, abs=0.2)
+    assert sum(map(len, sound)) / 32_000 == pytest.approx(media.duration, abs=0.2)
 
 
 @pytest.mark.parametrize(
