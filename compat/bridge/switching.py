@@ -93,7 +93,7 @@ class SettingsSwitch:
 
         The next session receives the audio of that turn again and reports it with the new settings.
         """
-        if not self._yields or not isinstance(report, turns.Started) or report.at_ms is None:
+        if not self._yields or not isinstance(report, turns.Started) or report.at_ms is None or report.late:
             return False
         start = self._link.timeline.reported(report.at_ms)
         if self._binder.knows(report.turn) or not self._updates or start < self._updates[0].tick:
@@ -111,11 +111,21 @@ class SettingsSwitch:
             if self._binder.postponed and self._link.open:
                 self._link.finish(now)  # so that earlier turns get their results soon
             return None
+        if self._link.dialect.rules.lingers and not self._link.idle:
+            self._finish(position, now)
+            return None
         update = self._updates.popleft()
         while self._updates and self._updates[0].tick <= position:
             update = self._updates.popleft()
         self._position = None
         return None if update.target == self.target and not self._binder.ignoring else update.target
+
+    def _finish(self, position: int, now: float) -> None:
+        """Have the session finished, which may have more to say of turns before this position."""
+        self._position = position
+        self._binder.postpone()
+        if self._link.open:
+            self._link.finish(now)
 
     @property
     def deadline(self) -> float | None:

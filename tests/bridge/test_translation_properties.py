@@ -94,3 +94,42 @@ def test_what_was_said_before_the_close_is_translated_and_nothing_follows(
     assert listening.bridge.over
     assert listening.frames[-1]["type"] == "session.closed"
     assert listening.numbers == spoken_numbers(pcm[: at & ~1])
+
+
+@models
+@thorough
+@given(
+    speech=speeches(2, 8),
+    schedule=schedules,
+    like=traits,
+    updates=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(["de", "fr", "ja"])), min_size=1, max_size=3),
+)
+def test_a_change_of_language_during_speech_loses_no_word(
+    model: str, speech: Speech, schedule: Schedule, like: dict[str, Any], updates: list[tuple[float, str]]
+) -> None:
+    """A turn may get more text after its result. Without the text of the source, a cut can lose that."""
+    responses = 100 if schedule.cuts else like["responses"]
+    service = serving(model, {**like, "noise": "", "responses": responses})
+    listening = Listening(service, model, language="es")
+    pcm, chosen = speech.pcm, ["es"]
+    begin = 0
+
+    for place, language in sorted(updates):
+        end = max(begin, int(place * len(pcm)) // schedule.chunk * schedule.chunk)
+        schedule.run(listening, pcm[begin:end])
+        listening.say("session.update", session={"audio": {"output": {"language": language}}})
+        begin, chosen = end, [*chosen, language]
+    schedule.run(listening, pcm[begin:])
+    listening.settle()
+
+    listening.check()
+    assert listening.numbers == translated(speech, service)
+    assert in_order(listening.languages, chosen)
+    if model != TEXT_ONLY:
+        assert listening.voice == list(map(int, translated(speech, service)))
+
+
+def in_order(some: list[str], of: list[str]) -> bool:
+    """Whether the first list is the second one without some of its elements."""
+    rest = iter(of)
+    return all(each in rest for each in some)

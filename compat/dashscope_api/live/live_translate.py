@@ -43,6 +43,7 @@ class _TranslatedTurn:
         self.name = name
         self.sourced = sourced
         self.stopped = stopped
+        self.end_ms: int | None = None
         self.source = ""
         self.transcribed = False
         self.texts: dict[str, str] = {}
@@ -68,9 +69,10 @@ class _TranslatedTurn:
 
 class LiveTranslate:
     """`_open`: the turns without a final report, in order. `_turns` maps the items and responses of the service to
-    turns, `_outputs` the items of translations to responses. `_expecting`: whether the text of the source is needed."""
+    turns, `_outputs` the items of translations to responses. `_late`: where turns begin that follow an ended one.
+    `_expecting`: whether the text of the source is needed."""
 
-    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000, idle=20.0, longest=6600.0)
+    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000, idle=20.0, longest=6600.0, lingers=True)
     spent: ClassVar[int] = 0
     silence: ClassVar[float | None] = None
 
@@ -80,6 +82,7 @@ class LiveTranslate:
         self._closed: deque[_TranslatedTurn] = deque()
         self._turns: dict[str, _TranslatedTurn] = {}
         self._outputs: dict[str, str] = {}
+        self._late: list[turns.Report] = []
         self._expecting = False
 
     def setup(self, setup: turns.Setup, event_id: str) -> str:
@@ -133,7 +136,9 @@ class LiveTranslate:
             event = wire.decoder.decode(raw)
         except faults.UNREADABLE:
             return (realtime_faults.unknown(raw, wire.TAGS),)
-        return (*self._reports(event), *self._finals()) or (_OTHER,)
+        reports = [*self._reports(event), *self._finals()]
+        late, self._late = self._late, []
+        return (*late, *reports) or (_OTHER,)
 
     def _reports(self, event: wire.Event) -> list[turns.Report]:
         match event:
@@ -141,8 +146,9 @@ class LiveTranslate:
                 self._item(event.item_id, stopped=False)
                 return [turns.Started(event.item_id, realtime_faults.whole(event.audio_start_ms))]
             case wire.LtStopped():
-                self._item(event.item_id).stopped = True
-                return [turns.Stopped(event.item_id, realtime_faults.whole(event.audio_end_ms))]
+                turn = self._item(event.item_id)
+                turn.stopped, turn.end_ms = True, realtime_faults.whole(event.audio_end_ms)
+                return [turns.Stopped(turn.name, turn.end_ms)]
             case wire.LtCommitted():
                 self._item(event.item_id).stopped = True
                 return [turns.TurnCommitted(event.item_id)]
@@ -193,10 +199,20 @@ class LiveTranslate:
         if turn is None:
             named = [self._turns.get(name or "") for name in names]
             known = next((found for found in named if found in self._open), None)
-            turn = known or (None if any(named) else self._unanswered()) or self._item(response, sourced=False)
+            ended = next(filter(None, named), None)
+            turn = known or (None if ended else self._unanswered()) or self._item(response, sourced=False)
+            if known is None and ended is not None:
+                self._follow(turn, ended)
         if response not in turn.texts:
             self._begin(response, turn)
         return turn
+
+    def _follow(self, turn: _TranslatedTurn, ended: _TranslatedTurn) -> None:
+        """It is more text of a turn that has its result."""
+        turn.end_ms = ended.end_ms
+        if ended.end_ms is not None:
+            late = turns.Started(turn.name, ended.end_ms, late=True), turns.Stopped(turn.name, ended.end_ms)
+            self._late += late
 
     def _close(self, turn: _TranslatedTurn) -> None:
         """It gets no more reports. Its ids are remembered for a while, so that nothing late begins a turn."""

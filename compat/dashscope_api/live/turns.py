@@ -80,8 +80,11 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
+    """`late`: it is more text of a turn that has its result, and begins and ends where that turn ends."""
+
     turn: str
     at_ms: int | None
+    late: bool = False
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -212,7 +215,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     `frame_bytes`: the audio in one message. `acknowledged`: a session begins with its first audio, which may be sent
     after `Opened`. `idle`: seconds without audio after which to finish a session. `longest`: seconds of audio, and
-    `tokens`: input tokens, after which to finish it between two turns.
+    `tokens`: input tokens, after which to finish it between two turns. `lingers`: a turn that has its result may get
+    more text until its session is finished.
     """
 
     frame_bytes: int
@@ -220,6 +224,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     idle: float | None = None
     longest: float | None = None
     tokens: int | None = None
+    lingers: bool = False
 
 
 class Dialect(Protocol):

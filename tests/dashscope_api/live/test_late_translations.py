@@ -7,7 +7,7 @@ import json
 import pytest
 
 from compat.dashscope_api.live.live_translate import LiveTranslate
-from compat.dashscope_api.live.turns import Final, OtherEvent, Report, TurnFailed
+from compat.dashscope_api.live.turns import Final, OtherEvent, Report, Snapshot, Started, Stopped, TurnFailed
 
 MODELS = ["qwen3.5-livetranslate-flash-realtime", "qwen3.8-livetranslate-flash-realtime"]
 
@@ -47,6 +47,23 @@ def test_a_late_event_begins_no_turn(model: str) -> None:
     ]
     assert not [report for report in reports if isinstance(report, TurnFailed)]
     assert isinstance(reports[-2], OtherEvent)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_more_text_of_a_turn_that_has_its_result_follows_where_that_turn_ended(model: str) -> None:
+    more: list[tuple[str, dict[str, object]]] = [
+        ("response.text.done", {"response_id": "more", "previous_item_id": "item_1", "text": "y más"}),
+        ("response.done", {"response": {"id": "more", "status": "completed"}}),
+    ]
+
+    reports = read(LiveTranslate(model), *turn(1), *more)
+
+    assert reports[-4:] == [
+        Started("more", 100, late=True),
+        Stopped("more", 100),
+        Snapshot(turn="more", text="y más"),
+        Final(turn="more", text="y más"),
+    ]
 
 
 def test_a_long_session_remembers_a_bounded_number_of_turns() -> None:
