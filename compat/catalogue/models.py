@@ -188,7 +188,11 @@ def names(aliases: Mapping[str, str], region: str = "custom", family: Family = "
     The order is: the operator's aliases, built-in aliases, DashScope ids.
     """
     known = dict.fromkeys([*aliases, *ALIASES, *(name for row in MODELS for name in row.known)])
-    return tuple(name for name in known if region not in REGIONS or _offered(resolve(name, aliases, family)[1], region))
+    return tuple(
+        name
+        for name in known
+        if region not in REGIONS or of_sentences(name, aliases) or _offered(resolve(name, aliases, family)[1], region)
+    )
 
 
 def _offered(row: Model, region: str) -> bool:
@@ -200,6 +204,13 @@ def alias_target(name: str, aliases: Mapping[str, str]) -> str | None:
     """Return what the operator's alias `name`, in any case, stands for: `model` or `model?option=value&…`."""
     own = (target for alias, target in aliases.items() if alias.lower() == name.lower())
     return aliases.get(name) or next(own, None)
+
+
+def of_sentences(name: str, aliases: Mapping[str, str]) -> str | None:
+    """Return the id of the model of Qwen-MT that the name stands for, None for other models. It has no row, as it takes
+    text."""
+    named = (alias_target(name, aliases) or name).partition("?")[0].rpartition("/")[2].lower()
+    return named if re.fullmatch(translators.OF_SENTENCES, named) else None
 
 
 def resolve(name: str, aliases: Mapping[str, str], family: Family = "qwen3-asr") -> tuple[str, Model]:
@@ -215,6 +226,8 @@ def resolve(name: str, aliases: Mapping[str, str], family: Family = "qwen3-asr")
         row = _row(model) if len(model) <= LONGEST else _searched(model)
         if row:
             return model, row
+    if sentences := of_sentences(name, aliases):
+        raise ModelNotFound(f"{sentences[:80]} translates text: it is for sessions of /v1/realtime/translations.")
     raise ModelNotFound(
         f"The model {name[:80]!r} is not known here; COMPAT_MODEL_ALIASES=name=model adds names. "
         f"Known: {', '.join(names(aliases))}."
@@ -289,8 +302,8 @@ def translator(name: str, *, region: str, aliases: Mapping[str, str], preferred:
     named = (alias_target(name, aliases) or name).partition("?")[0].rpartition("/")[2].lower()
     if named.startswith(translators.OPENAI):
         named = (alias_target(preferred, aliases) or preferred).lower()
-    if re.fullmatch(translators.OF_SENTENCES, named):
-        return named
+    if sentences := of_sentences(named, {}):
+        return sentences
     model, row = resolve(named, aliases)
     if translators.find(model) is None:
         raise BadRequest(

@@ -27,5 +27,6 @@ class Models:
         """Return one model. Raise ModelNotFound."""
         self._gate.caller(request)
         name = request.path_params["model"]
-        catalogue.resolve(name, self._settings.every_alias)
+        if not catalogue.of_sentences(name, self._settings.every_alias):
+            catalogue.resolve(name, self._settings.every_alias)
         return Response(models.one(name), media_type="application/json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from compat.catalogue import live, presets, rates, translators
@@ -47,18 +48,37 @@ def _one_region(settings: Settings) -> None:
 
 
 def _models(settings: Settings) -> None:
-    for setting, given in {"COMPAT_MODEL_ALIASES": settings.aliases, "COMPAT_DIARIZE_MODEL": settings.diarize}.items():
-        for alias, target in given.items():
-            try:
-                presets.check(alias, given)
-            except ModelNotFound as exc:
-                name = target.partition("?")[0]
-                raise SettingsError(f"{setting} names {name}, which is not a known model.") from exc
-            except BadRequest as exc:
-                raise SettingsError(f"{setting} names {target}, but {exc.message}") from exc
-            model, row = catalogue.resolve(alias, given)
-            if setting == "COMPAT_DIARIZE_MODEL" and not catalogue.diarizes(model, row):
-                raise SettingsError(f"{setting} names {target}, which has no speaker diarization; fun-asr has.")
+    for alias in settings.aliases:
+        sentences = catalogue.of_sentences(alias, settings.aliases)
+        if sentences is None:
+            _alias("COMPAT_MODEL_ALIASES", alias, settings.aliases)
+        elif "?" in settings.aliases[alias]:
+            raise SettingsError(
+                f"COMPAT_MODEL_ALIASES names {settings.aliases[alias]}, but {sentences} has no options."
+            )
+    for alias, target in settings.diarize.items():
+        _alias("COMPAT_DIARIZE_MODEL", alias, settings.diarize)
+        model, row = catalogue.resolve(alias, settings.diarize)
+        if not catalogue.diarizes(model, row):
+            raise SettingsError(f"COMPAT_DIARIZE_MODEL names {target}, which has no speaker diarization; fun-asr has.")
+    _live(settings)
+    region, (model, row) = settings.short_region, catalogue.resolve("whisper-1", {}, settings.model_family)
+    if region in catalogue.REGIONS and not (region in row.regions or row.us):
+        raise SettingsError(
+            f"COMPAT_MODEL_FAMILY={settings.model_family} needs {model}, which {region} does not offer."
+        )
+
+
+def _alias(setting: str, alias: str, given: Mapping[str, str]) -> None:
+    try:
+        presets.check(alias, given)
+    except ModelNotFound as exc:
+        raise SettingsError(f"{setting} names {given[alias].partition('?')[0]}, which is not a known model.") from exc
+    except BadRequest as exc:
+        raise SettingsError(f"{setting} names {given[alias]}, but {exc.message}") from exc
+
+
+def _live(settings: Settings) -> None:
     try:
         preferred = catalogue.resolve(settings.live_model, settings.aliases)[0]
     except ModelNotFound as exc:
@@ -69,13 +89,13 @@ def _models(settings: Settings) -> None:
     translator = settings.live_translation_model
     try:
         catalogue.translator(translator, region="custom", aliases=settings.aliases, preferred=translators.DEFAULT)
-    except (BadRequest, ModelNotFound) as exc:
-        raise SettingsError(f"COMPAT_LIVE_TRANSLATION_MODEL names {translator}, but {exc.message}") from exc
-    region, (model, row) = settings.short_region, catalogue.resolve("whisper-1", {}, settings.model_family)
-    if region in catalogue.REGIONS and not (region in row.regions or row.us):
+    except ModelNotFound as exc:
         raise SettingsError(
-            f"COMPAT_MODEL_FAMILY={settings.model_family} needs {model}, which {region} does not offer."
-        )
+            f"COMPAT_LIVE_TRANSLATION_MODEL names {translator}, which is not a known model; {translators.DEFAULT} and "
+            "qwen-mt-flash are."
+        ) from exc
+    except BadRequest as exc:
+        raise SettingsError(f"COMPAT_LIVE_TRANSLATION_MODEL names {translator}, but {exc.message}") from exc
 
 
 def _limits(settings: Settings) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from compat.catalogue import models
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
+from compat.errors import ModelNotFound
 from compat.transcription import checks
 
 SECOND = {"DASHSCOPE_FALLBACK_API_KEY": "sk-second-account"}
@@ -51,9 +53,24 @@ MODELS = [
     ("COMPAT_LIVE_MODEL", "qwen3.5-livetranslate-flash-realtime", "does not transcribe live speech"),
     ("COMPAT_LIVE_TRANSLATION_MODEL", "qwen3.8-livetranslate-flash-realtime", ""),
     ("COMPAT_LIVE_TRANSLATION_MODEL", "qwen-mt-flash", ""),
-    ("COMPAT_LIVE_TRANSLATION_MODEL", "nothing", "is not known here"),
+    ("COMPAT_LIVE_TRANSLATION_MODEL", "nothing", "not a known model; .* and qwen-mt-flash are"),
     ("COMPAT_LIVE_TRANSLATION_MODEL", "fun-asr-realtime", "does not translate live speech"),
 ]
+
+
+def test_an_alias_may_stand_for_a_model_of_qwen_mt() -> None:
+    aliases = {"COMPAT_MODEL_ALIASES": "captions=qwen-mt-flash", "DASHSCOPE_REGION": "singapore"}
+    settings = Settings.read(aliases | {"COMPAT_LIVE_TRANSLATION_MODEL": "captions"})
+    checks.check(settings)
+
+    for name in ("captions", "gpt-realtime-translate"):
+        found = models.translator(name, region="singapore", aliases=settings.aliases, preferred="captions")
+        assert found == "qwen-mt-flash"
+    assert models.names(settings.aliases, "singapore")[0] == "captions"
+    with pytest.raises(ModelNotFound, match="qwen-mt-flash translates text"):
+        models.resolve("captions", settings.aliases)
+    with pytest.raises(SettingsError, match="qwen-mt-flash has no options"):
+        checks.check(Settings.read({"COMPAT_MODEL_ALIASES": "captions=qwen-mt-flash?x=1"}))
 
 
 @pytest.mark.parametrize(("setting", "model", "error"), MODELS)
