@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ import httpx2
 from compat.cli.client import CommandFailed
 
 LARGEST: Final = 2 << 30  # bytes: the most that a server accepts
+_NUMBER: Final = re.compile(r"\[Errno -?\d+\] ")
 WAIT_S: Final = 30.0  # for a connection, and for the next bytes
 
 
@@ -35,4 +37,5 @@ async def download(url: str, target: Path, arrived: Callable[[int, int], None]) 
                     file.write(block)
                     arrived(size, whole)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as exc:
-        raise CommandFailed(f"The download failed: {str(exc).rstrip('.') or type(exc).__name__}.") from exc
+        why = _NUMBER.sub("", str(exc)).rstrip(".") or type(exc).__name__
+        raise CommandFailed(f"The download failed: {why}.") from exc

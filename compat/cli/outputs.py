@@ -29,6 +29,7 @@ class OutputPiece:
     `target`: a file, or None for standard output; `others`: files for the further formats. `seconds`: the length that
     the recording declares, 0 if unknown. `sources`: the index that records which recording a transcript belongs to.
     `url`: where to download the recording to `source` from. `kept`: targets that exist and are not overwritten.
+    `identity`: see `Recording`.
     """
 
     source: Path
@@ -39,6 +40,7 @@ class OutputPiece:
     others: tuple[Path, ...] = ()
     url: str | None = None
     kept: frozenset[Path] = frozenset()
+    identity: str = ""
 
     @property
     def targets(self) -> tuple[Path, ...]:
@@ -101,9 +103,11 @@ def plan(
         else:
             path, name = _standard_input(stack), "standard input"
             places = places if out is not None else ()
-        seconds, index = _seconds(path), sources if recording.path else None
+        seconds, index = _seconds(path), sources if recording.identity else None
         first, others = (places[0], places[1:]) if places else (None, ())
-        pieces.append(OutputPiece(path, name, first, seconds, index, others, recording.url))
+        pieces.append(
+            OutputPiece(path, name, first, seconds, index, others, recording.url, identity=recording.identity)
+        )
     return pieces, unreadable
 
 
@@ -147,19 +151,19 @@ def _targets(recordings: Sequence[Recording], folder: Path | None, suffix: str, 
         if recording.path and source.parent not in siblings:
             siblings[source.parent] = _files(source.parent)
         place = recording.place.with_name(f"{_stem(source, siblings.get(source.parent, []))}.{suffix}")
-        places.append((source, place))
+        places.append((source, place, recording.identity))
         if recording.path:
             parents[place].add(source.absolute().parent)
     targets: dict[Path, None] = {}
-    for source, place in places:
+    for source, place, identity in places:
         target = source.with_name(place.name)
         if folder and len(parents[place]) > 1:
             target = folder / target.absolute().relative_to(os.path.commonpath(parents[place]))
         elif folder:
             target = folder / place
-        target = sources.transcript(source, suffix) or target
+        target = sources.transcript(identity, suffix) or target
         number, first = 1, target
-        while target in targets or sources.taken(target, source):
+        while target in targets or sources.taken(target, identity):
             number += 1
             target = first.with_name(f"{first.stem}.{number}.{suffix}")
         targets[target] = None
@@ -261,7 +265,7 @@ def _put(piece: OutputPiece, target: Path, text: str, *, force: bool) -> None:
     finally:
         part.unlink(missing_ok=True)
     if piece.sources:
-        piece.sources.note(target, piece.source)
+        piece.sources.note(target, piece.identity)
 
 
 def ended(text: str) -> str:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -34,6 +35,19 @@ class Recording:
     path: Path | None
     place: Path
     url: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What distinguishes it from others of the same name, in files; empty for standard input. Of a URL it is a
+        hash, without the query if the path names the file: signatures change."""
+        if self.path is not None:
+            return str(self.path.parent.resolve() / self.path.name)
+        if self.url is None:
+            return ""
+        parts = urlsplit(self.url)
+        query = "" if self.place.suffix.lower() in SUFFIXES else parts.query
+        address = parts._replace(query=query, fragment="").geturl()
+        return f"sha256:{sha256(address.encode(errors='surrogateescape')).hexdigest()}"
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,23 @@ def test_a_command_does_not_reuse_the_transcript_of_another_recording(folder: Pa
     assert ["one.2.srt", "one.srt"] == transcribe("day3/one.wav", "day1/one.wav")[:1] + transcribe("day2/one.wav")
 
 
+def test_recordings_at_two_urls_never_share_a_transcript(folder: Path) -> None:
+    def transcribe(url: str) -> str:
+        with ExitStack() as stack:
+            [piece], _ = plan([url], "to", ["txt"], stack)
+        put(piece, [url], force=True)
+        assert piece.target
+        return piece.target.name
+
+    for _ in range(2):
+        assert "a.txt" == transcribe("https://one.fm/a.mp3?signature=1")
+        assert "a.2.txt" == transcribe("https://two.fm/a.mp3")
+        assert "get.txt" == transcribe("https://one.fm/get?id=1")
+        assert "get.2.txt" == transcribe("https://one.fm/get?id=2")
+    assert "a.txt" == transcribe("https://one.fm/a.mp3?signature=2")
+    assert "one.fm" not in (folder / "to" / NAME).read_text()
+
+
 def test_transcripts_matched_by_a_shell_pattern_are_not_sent(folder: Path) -> None:
     for name in ("a.txt", "a.wav.srt", "b.json", "alone.txt"):
         (folder / "talks" / name).write_text("written before")
