@@ -104,8 +104,8 @@ class Interpreter:
                 return [*self._text(item, self._remainder(item, text)), *self._end(item)]
             case realtime.Failed(item_id=item, error=fault):
                 self._said.pop(item, None)
-                known, self._fault = fault == self._fault, fault
-                return [*([] if known else [self._error(fault)]), *self._end(item)]
+                self._fault = fault
+                return [self._error(fault), *self._end(item)]
             case _:
                 return []
 

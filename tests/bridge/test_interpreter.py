@@ -102,6 +102,25 @@ def test_what_has_no_answer_at_the_end_of_a_session_is_one_error(model: str) -> 
     assert len(client.of("error")) == before + 1
 
 
+def test_every_turn_that_fails_is_an_error() -> None:
+    """Also if nothing is said between two of them."""
+    client = Listening(Service(), TEXT_ONLY, language="es")
+    client.connect()
+    client.append(silence(3000))
+    fault = {"code": "recognition_failed", "message": "no"}
+    for item, at_ms in (("i", 500), ("j", 2000)):
+        for kind, fields in (
+            ("input_audio_buffer.speech_started", {"audio_start_ms": at_ms}),
+            ("input_audio_buffer.speech_stopped", {"audio_end_ms": at_ms + 500}),
+            ("input_audio_buffer.committed", {}),
+            ("conversation.item.input_audio_transcription.failed", {"error": fault}),
+        ):
+            frame = json.dumps({"type": kind, "item_id": item, **fields})
+            client.perform(client.bridge.from_upstream(frame, client.now))
+
+    assert told(client) == ["error upstream_error None"] * 2
+
+
 def test_a_sentence_has_the_target_that_was_set_when_it_began() -> None:
     client = Listening(Service(), TEXT_ONLY, language="es")
     client.connect()
