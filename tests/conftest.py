@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +24,6 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, suppres
 settings.load_profile("repeatable")
 
 
-HERE = Path(__file__).parent
 SLOW = (
     # Whole recordings, browsers, other people's programs, child processes, media in every container, random
     # conversations: `scripts/test --quick` leaves them out.
@@ -64,8 +62,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = tuple(f"tests/{name}" for name in SLOW)
     for item in items:
-        if item.path.relative_to(HERE).as_posix().startswith(SLOW):
+        if item.nodeid.startswith(slow):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: (item.get_closest_marker("slow") is None, rank(item.nodeid)))
 
