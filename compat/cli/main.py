@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import click
 
 from compat import __version__
+from compat.cli import running
 from compat.cli.calls import bound
 from compat.cli.serving import (
     INTERRUPTED,
@@ -91,17 +92,19 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command. Ctrl-C and SIGTERM end it with the usual exit status, after its cleanup."""
+        """Run a command. Ctrl-C, SIGTERM and SIGHUP (a closed terminal) end it with the usual exit status, after its
+        cleanup."""
         if threading.current_thread() is not threading.main_thread():
             return super().invoke(ctx)
-        before = signal.signal(signal.SIGTERM, _terminated)
+        before = {each: signal.signal(each, _terminated) for each in running.ending()}
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
             raise SystemExit(INTERRUPTED) from None
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
 
 def _terminated(number: int, _: object) -> None:

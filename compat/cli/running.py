@@ -1,34 +1,39 @@
-"""asyncio.run for commands: SIGTERM cancels the task, like Ctrl-C, instead of interrupting a running callback."""
+"""asyncio.run for commands: SIGTERM and SIGHUP cancel the task, like Ctrl-C, instead of interrupting a callback."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Coroutine
 
 
+def ending() -> list[signal.Signals]:
+    """Return the signals that end a command, after its cleanup. `nohup` has SIGHUP ignored."""
+    return [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
+
+
 def run(work: Coroutine[object, object, None]) -> None:
-    """Run a coroutine. After SIGTERM, cancel it and raise SystemExit with status 143."""
+    """Run a coroutine. After SIGTERM or SIGHUP, cancel it and raise SystemExit with status 143 or 129."""
     asyncio.run(_until_terminated(work))
 
 
 async def _until_terminated(work: Coroutine[object, object, None]) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    terminated = asyncio.Event()
+    received: list[int] = []
 
-    def terminate() -> None:
-        terminated.set()
+    def terminate(number: int) -> None:
+        received.append(number)
         task.cancel()
 
-    with contextlib.suppress(NotImplementedError):  # Windows
-        loop.add_signal_handler(signal.SIGTERM, terminate)
+    signals = ending()
+    for each in signals:
+        loop.add_signal_handler(each, terminate, each)
     try:
         await task
     except asyncio.CancelledError:
-        if terminated.is_set():
-            raise SystemExit(128 + signal.SIGTERM) from None
+        if received:
+            raise SystemExit(128 + received[0]) from None
         raise
     finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGTERM)
+        for each in signals:
+            loop.remove_signal_handler(each)

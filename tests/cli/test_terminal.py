@@ -99,7 +99,7 @@ def test_bars_of_long_names_show_the_state_and_are_erased_after_ctrl_c(server: R
     assert (130, "Stopped: 0 of 1 done.") == (shell.status, shown.removeprefix("^C").strip()[:21])
 
 
-@pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_stopped_command_keeps_finished_transcripts(
     server: RunningServer, folder: Path, end: signal.Signals, status: int
 ) -> None:
