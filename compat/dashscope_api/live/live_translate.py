@@ -25,8 +25,9 @@ from msgspec import UNSET
 
 from compat.catalogue import translators
 from compat.dashscope_api import faults
-from compat.dashscope_api.live import realtime_faults, turns
+from compat.dashscope_api.live import realtime_messages as shared
 from compat.dashscope_api.live import translate_messages as wire
+from compat.dashscope_api.live import turns
 from compat.text import joined
 
 _SOURCE_MODEL = "qwen3-asr-flash-realtime"
@@ -135,21 +136,21 @@ class LiveTranslate:
         try:
             event = wire.decoder.decode(raw)
         except faults.UNREADABLE:
-            return (realtime_faults.unknown(raw, wire.TAGS),)
+            return (shared.unknown(raw, wire.TAGS),)
         reports = [*self._reports(event), *self._finals()]
         late, self._late = self._late, []
         return (*late, *reports) or (_OTHER,)
 
     def _reports(self, event: wire.Event) -> list[turns.Report]:
         match event:
-            case wire.LtStarted():
+            case shared.WireStarted():
                 self._item(event.item_id, stopped=False)
-                return [turns.Started(event.item_id, realtime_faults.whole(event.audio_start_ms))]
-            case wire.LtStopped():
+                return [turns.Started(event.item_id, shared.whole(event.audio_start_ms))]
+            case shared.WireStopped():
                 turn = self._item(event.item_id)
-                turn.stopped, turn.end_ms = True, realtime_faults.whole(event.audio_end_ms)
+                turn.stopped, turn.end_ms = True, shared.whole(event.audio_end_ms)
                 return [turns.Stopped(turn.name, turn.end_ms)]
-            case wire.LtCommitted():
+            case shared.WireCommitted():
                 self._item(event.item_id).stopped = True
                 return [turns.TurnCommitted(event.item_id)]
             case wire.LtItemCreated() | wire.LtOutputItemAdded():
@@ -161,10 +162,10 @@ class LiveTranslate:
                 return []
             case wire.LtResponseDone():
                 return self._responded(event.response)
-            case wire.LtFinished():
+            case shared.WireFinished():
                 return [turns.Finished()]
-            case wire.LtError():
-                return [realtime_faults.report(event.error)]
+            case shared.WireError():
+                return [shared.report(event.error)]
             case _:
                 response = event.response_id or event.item_id or ""
                 return self._part(self._answers(response, event.previous_item_id, event.item_id), response, event)

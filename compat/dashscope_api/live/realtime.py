@@ -17,7 +17,7 @@ import pybase64
 from msgspec import UNSET, UnsetType
 
 from compat.dashscope_api import faults
-from compat.dashscope_api.live import realtime_faults as wire
+from compat.dashscope_api.live import realtime_messages as wire
 from compat.dashscope_api.live import turns
 
 
@@ -59,37 +59,19 @@ class _Finish(_ClientEvent, frozen=True, tag="session.finish"):
     pass
 
 
-class _ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class _Created(wire.WireEvent, frozen=True, tag="session.created"):
     pass
 
 
-class _Created(_ServerEvent, frozen=True, tag="session.created"):
+class _Updated(wire.WireEvent, frozen=True, tag="session.updated"):
     pass
 
 
-class _Updated(_ServerEvent, frozen=True, tag="session.updated"):
+class _ItemCreated(wire.WireEvent, frozen=True, tag="conversation.item.created"):
     pass
 
 
-class _Started(_ServerEvent, frozen=True, tag="input_audio_buffer.speech_started"):
-    item_id: str
-    audio_start_ms: float | None = None
-
-
-class _Stopped(_ServerEvent, frozen=True, tag="input_audio_buffer.speech_stopped"):
-    item_id: str
-    audio_end_ms: float | None = None
-
-
-class _Committed(_ServerEvent, frozen=True, tag="input_audio_buffer.committed"):
-    item_id: str
-
-
-class _ItemCreated(_ServerEvent, frozen=True, tag="conversation.item.created"):
-    pass
-
-
-class _Text(_ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.text"):
+class _Text(wire.WireEvent, frozen=True, tag="conversation.item.input_audio_transcription.text"):
     item_id: str
     text: str | None = None
     stash: str | None = None
@@ -97,42 +79,34 @@ class _Text(_ServerEvent, frozen=True, tag="conversation.item.input_audio_transc
     emotion: str | None = None
 
 
-class _Completed(_ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
+class _Completed(wire.WireEvent, frozen=True, tag="conversation.item.input_audio_transcription.completed"):
     item_id: str
     transcript: str | None = None
     language: str | None = None
     emotion: str | None = None
 
 
-class _Failed(_ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.failed"):
+class _Failed(wire.WireEvent, frozen=True, tag="conversation.item.input_audio_transcription.failed"):
     item_id: str
-    error: wire.WireFault = wire.WireFault()
-
-
-class _Finished(_ServerEvent, frozen=True, tag="session.finished"):
-    pass
-
-
-class _Error(_ServerEvent, frozen=True, tag="error"):
     error: wire.WireFault = wire.WireFault()
 
 
 _Known: TypeAlias = (
     _Created
     | _Updated
-    | _Started
-    | _Stopped
-    | _Committed
+    | wire.WireStarted
+    | wire.WireStopped
+    | wire.WireCommitted
     | _ItemCreated
     | _Text
     | _Completed
     | _Failed
-    | _Finished
-    | _Error
+    | wire.WireFinished
+    | wire.WireError
 )
 
 
-_TAGS = {str(shape.__struct_config__.tag) for shape in _ServerEvent.__subclasses__()}
+_TAGS = wire.tags(_Known)
 _decoder = msgspec.json.Decoder(_Known)
 _encoder = msgspec.json.Encoder()
 _OTHER, _FINISHED = turns.OtherEvent(), turns.Finished()
@@ -205,17 +179,17 @@ def _report(event: _Known) -> turns.Report:
             return turns.Final(
                 turn=event.item_id, text=event.transcript or "", language=event.language, emotion=event.emotion
             )
-        case _Started():
+        case wire.WireStarted():
             return turns.Started(event.item_id, wire.whole(event.audio_start_ms))
-        case _Stopped():
+        case wire.WireStopped():
             return turns.Stopped(event.item_id, wire.whole(event.audio_end_ms))
-        case _Committed():
+        case wire.WireCommitted():
             return turns.TurnCommitted(event.item_id)
         case _Failed():
             return _failed(event)
-        case _Finished():
+        case wire.WireFinished():
             return _FINISHED
-        case _Error():
+        case wire.WireError():
             return wire.report(event.error)
         case _Created() | _Updated() | _ItemCreated():
             return _OTHER

@@ -7,7 +7,16 @@ from typing import TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from compat.dashscope_api.live.realtime_faults import WireFault
+from compat.dashscope_api.live.realtime_messages import (
+    WireCommitted,
+    WireError,
+    WireEvent,
+    WireFault,
+    WireFinished,
+    WireStarted,
+    WireStopped,
+    tags,
+)
 
 
 class LtUpdate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="session.update"):
@@ -100,30 +109,12 @@ class LtResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: LtUsage | None = None
 
 
-class _LtEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    pass
-
-
-class LtStarted(_LtEvent, frozen=True, tag="input_audio_buffer.speech_started"):
-    item_id: str
-    audio_start_ms: float | None = None
-
-
-class LtStopped(_LtEvent, frozen=True, tag="input_audio_buffer.speech_stopped"):
-    item_id: str
-    audio_end_ms: float | None = None
-
-
-class LtCommitted(_LtEvent, frozen=True, tag="input_audio_buffer.committed"):
-    item_id: str
-
-
-class LtItemCreated(_LtEvent, frozen=True, tag="conversation.item.created"):
+class LtItemCreated(WireEvent, frozen=True, tag="conversation.item.created"):
     previous_item_id: str | None = None
     item: LtItemRef = LtItemRef()
 
 
-class _LtSource(_LtEvent, frozen=True):
+class _LtSource(WireEvent, frozen=True):
     item_id: str
 
 
@@ -144,17 +135,17 @@ class LtSourceFailed(_LtSource, frozen=True, tag="conversation.item.input_audio_
     error: WireFault = WireFault()
 
 
-class LtResponseCreated(_LtEvent, frozen=True, tag="response.created"):
+class LtResponseCreated(WireEvent, frozen=True, tag="response.created"):
     response: LtResponse = LtResponse()
 
 
-class LtOutputItemAdded(_LtEvent, frozen=True, tag="response.output_item.added"):
+class LtOutputItemAdded(WireEvent, frozen=True, tag="response.output_item.added"):
     response_id: str | None = None
     previous_item_id: str | None = None
     item: LtItemRef = LtItemRef()
 
 
-class _LtPart(_LtEvent, frozen=True):
+class _LtPart(WireEvent, frozen=True):
     """A part of a translation. `previous_item_id` names the item of the source."""
 
     response_id: str | None = None
@@ -192,25 +183,17 @@ class LtAudioDelta(_LtPart, frozen=True, tag="response.audio.delta"):
     delta: str | None = None
 
 
-class LtResponseDone(_LtEvent, frozen=True, tag="response.done"):
+class LtResponseDone(WireEvent, frozen=True, tag="response.done"):
     response: LtResponse = LtResponse()
-
-
-class LtFinished(_LtEvent, frozen=True, tag="session.finished"):
-    pass
-
-
-class LtError(_LtEvent, frozen=True, tag="error"):
-    error: WireFault = WireFault()
 
 
 LtPart: TypeAlias = (
     LtTextSnapshot | LtSpokenSnapshot | LtTextDelta | LtSpokenDelta | LtTextDone | LtSpokenDone | LtAudioDelta
 )
 Event: TypeAlias = (
-    LtStarted
-    | LtStopped
-    | LtCommitted
+    WireStarted
+    | WireStopped
+    | WireCommitted
     | LtItemCreated
     | LtSourceSnapshot
     | LtSourceDelta
@@ -220,9 +203,9 @@ Event: TypeAlias = (
     | LtOutputItemAdded
     | LtPart
     | LtResponseDone
-    | LtFinished
-    | LtError
+    | WireFinished
+    | WireError
 )
 
 decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-TAGS = {str(kind.__struct_config__.tag) for base in (_LtEvent, _LtSource, _LtPart) for kind in base.__subclasses__()}
+TAGS = tags(Event)

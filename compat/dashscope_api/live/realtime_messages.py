@@ -1,9 +1,12 @@
-"""Errors of the protocols on `/api-ws/v1/realtime`. Sources: see compat.dashscope_api.live.realtime."""
+"""What the protocols on `/api-ws/v1/realtime` share: events of turns, and errors.
+
+Sources: see compat.dashscope_api.live.realtime.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -20,11 +23,42 @@ class WireFault(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
 
 
+class WireEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    pass
+
+
+class WireStarted(WireEvent, frozen=True, tag="input_audio_buffer.speech_started"):
+    item_id: str
+    audio_start_ms: float | None = None
+
+
+class WireStopped(WireEvent, frozen=True, tag="input_audio_buffer.speech_stopped"):
+    item_id: str
+    audio_end_ms: float | None = None
+
+
+class WireCommitted(WireEvent, frozen=True, tag="input_audio_buffer.committed"):
+    item_id: str
+
+
+class WireFinished(WireEvent, frozen=True, tag="session.finished"):
+    pass
+
+
+class WireError(WireEvent, frozen=True, tag="error"):
+    error: WireFault = WireFault()
+
+
 class _Head(msgspec.Struct, frozen=True):
     type: str
 
 
 _head = msgspec.json.Decoder(_Head)
+
+
+def tags(events: object) -> frozenset[str]:
+    """Return the types of the events in a union."""
+    return frozenset(str(event.__struct_config__.tag) for event in get_args(events))
 
 
 def report(fault: WireFault) -> turns.Report:
