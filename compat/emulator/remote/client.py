@@ -77,6 +77,7 @@ class RemoteClient:
         self._refused: set[tuple[str, str]] = set()  # fields with the values that the server refuses
         self.proven = False
         """Whether the server has answered a request with a transcript."""
+        self._probe: asyncio.Future[RemoteAnswer] | None = None
         self._answers = False  # whether it has answered the last one so
 
     def transcribe(self, pcm: bytes, hints: Hints, *, patient: bool = False) -> Future[RemoteAnswer]:
@@ -103,8 +104,11 @@ class RemoteClient:
     async def _check(self) -> None:
         if self._answers:
             await self._models()
-        else:
-            await self._attempt(SILENCE, NO_HINTS)
+            return
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.ensure_future(self._attempt(SILENCE, NO_HINTS))
+            self._probe.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        await asyncio.shield(self._probe)  # a slow server is asked once, and its answer found by a later check
 
     def close(self) -> None:
         """Close all connections. Requests that are under way are cancelled."""

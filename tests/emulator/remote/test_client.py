@@ -267,6 +267,20 @@ def test_a_server_is_ready_if_it_transcribes_the_last_request_or_silence(client:
             asked.check().result()
 
 
+def test_a_slow_server_is_asked_once_for_several_checks(client: Connect) -> None:
+    with holding() as (answer, released), recogniser(answer) as server:
+        asked = client(server.url)
+        first = asked.check()
+        until(lambda: bool(server.received))
+        first.cancel()
+        second = asked.check()
+        released.set()
+        second.result()
+        asked.check().result()
+
+    assert 1 == len(server.received)
+
+
 def test_nothing_listens(client: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
