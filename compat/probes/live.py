@@ -33,7 +33,7 @@ def session(*, detection: Detection | None = None, context: str = "") -> Steps[N
     yield from _open(MODEL)
     event = yield from _updated(detection, context)
     if event.get("type") == "error":
-        raise Unanswered(f"the session is refused: {_code(event)}")
+        raise Unanswered(f"the session is refused: {code(event)}")
 
 
 def _open(model: str) -> Steps[None]:
@@ -64,7 +64,7 @@ def until(*kinds: str) -> Steps[list[Event]]:
             return events
 
 
-def _code(event: Event) -> str:
+def code(event: Event) -> str:
     return str(member(event, "error", "code") or member(event, "error", "type") or "no code")
 
 
@@ -142,17 +142,22 @@ def _silent_commit(trial: Trial) -> Steps[Found]:
 def _clear(trial: Trial) -> Steps[Found]:
     yield from session()
     yield Send(appends(trial.pcm("silence")[: PIECE * 5]))
-    yield Send((_event(type="input_audio_buffer.clear", event_id="verify-clear"),))
+    return (yield from cleared("live.clear"))
+
+
+def cleared(reading: str) -> Steps[Found]:
+    """Clear the audio of an open session, and decide this reading."""
+    yield Send((event_of(type="input_audio_buffer.clear", event_id="verify-clear"),))
     event = (yield from until("input_audio_buffer.cleared", "error"))[-1]
-    cleared = event.get("type") != "error"
+    supported = event.get("type") != "error"
     return Found(
-        readings={"live.clear": cleared},
-        observed="cleared" if cleared else "an error",
-        evidence="" if cleared else _code(event),
+        readings={reading: supported},
+        observed="cleared" if supported else "an error",
+        evidence="" if supported else code(event),
     )
 
 
-def _event(**members: object) -> str:
+def event_of(**members: object) -> str:
     return msgspec.json.encode(members).decode()
 
 
@@ -160,7 +165,7 @@ def _corpus(trial: Trial) -> Steps[Found]:
     yield from _open(MODEL)
     event = yield from _updated(VAD, f"Names: {NAME}")
     if event.get("type") == "error":
-        return Found(readings={"live.context": False}, observed="corpus is refused", evidence=_code(event))
+        return Found(readings={"live.context": False}, observed="corpus is refused", evidence=code(event))
     finals = [event for event in (yield from spoken(trial)) if event.get("type") == COMPLETED]
     return Found(
         readings={"live.context": True}, observed=f"accepted; {acting('corpus', transcribed(finals)).observed}"
@@ -175,7 +180,7 @@ def _change(trial: Trial) -> Steps[Found]:
     return Found(
         readings={"live.fixed_configuration": fixed},
         observed="an error" if fixed else "applied",
-        evidence=_code(event) if fixed else "",
+        evidence=code(event) if fixed else "",
     )
 
 

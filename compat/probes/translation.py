@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
-
 from compat.dashscope_api.calls import Wait
 from compat.dashscope_api.live.live_translate import LiveTranslate
 from compat.dashscope_api.live.turns import Setup, Translation
 from compat.probes.inline import CLIP
-from compat.probes.live import COMPLETED, PACE, PATH, PIECE, transcribed, until
+from compat.probes.live import COMPLETED, PACE, PATH, PIECE, cleared, code, event_of, transcribed, until
 from compat.probes.probe import HALLUCINATED, Found, Probe, Trial, Value, amounts
 from compat.probes.steps import Closed, Send, Steps, Unanswered, member, opened, received, refusal
 
@@ -29,7 +27,7 @@ def _session(model: str) -> Steps[None]:
     yield from _open(model)
     event = yield from _updated(model)
     if event.get("type") == "error":
-        raise Unanswered(f"the session is refused: {_code(event)}")
+        raise Unanswered(f"the session is refused: {code(event)}")
 
 
 def _open(model: str) -> Steps[None]:
@@ -48,16 +46,8 @@ def _updated(model: str, target: str = TARGET) -> Steps[Event]:
 
 def _changed(**session: object) -> Steps[Event]:
     """Send these settings and return the answer."""
-    yield Send((_event(type="session.update", event_id="verify-change", session=session),))
+    yield Send((event_of(type="session.update", event_id="verify-change", session=session),))
     return (yield from until("session.updated", "error"))[-1]
-
-
-def _event(**members: object) -> str:
-    return msgspec.json.encode(members).decode()
-
-
-def _code(event: Event) -> str:
-    return str(member(event, "error", "code") or member(event, "error", "type") or "no code")
 
 
 def _appended(pcm: bytes) -> Send:
@@ -153,21 +143,14 @@ def _change(trial: Trial) -> Steps[Found]:
     return Found(
         readings={"livetranslate.fixed_configuration": fixed},
         observed="an error" if fixed else "applied",
-        evidence=_code(event) if fixed else "",
+        evidence=code(event) if fixed else "",
     )
 
 
 def _clear(trial: Trial) -> Steps[Found]:
     yield from _session(FLAT)
     yield _appended(trial.pcm("silence")[: PIECE * 5])
-    yield Send((_event(type="input_audio_buffer.clear", event_id="verify-clear"),))
-    event = (yield from until("input_audio_buffer.cleared", "error"))[-1]
-    cleared = event.get("type") != "error"
-    return Found(
-        readings={"livetranslate.clear": cleared},
-        observed="cleared" if cleared else "an error",
-        evidence="" if cleared else _code(event),
-    )
+    return (yield from cleared("livetranslate.clear"))
 
 
 def _committed(model: str, pcm: bytes) -> Steps[list[Event]]:
@@ -177,7 +160,7 @@ def _committed(model: str, pcm: bytes) -> Steps[list[Event]]:
     if event.get("type") == "error":
         return [event]
     yield _appended(pcm)
-    yield Send((_event(type="input_audio_buffer.commit", event_id="verify-commit"),))
+    yield Send((event_of(type="input_audio_buffer.commit", event_id="verify-commit"),))
     yield Wait(2.0)
     events, _ = yield from _finish()
     return events
@@ -189,14 +172,14 @@ def _manual(trial: Trial) -> Steps[Found]:
     return Found(
         readings={"livetranslate.manual": not refused},
         observed="refused" if refused else "accepted",
-        evidence=_code(refused[0]) if refused else _kinds(events),
+        evidence=code(refused[0]) if refused else _kinds(events),
     )
 
 
 def _silence(trial: Trial) -> Steps[Found]:
     events = yield from _committed(FLAT, trial.pcm("silence"))
     if refused := _of("error", events):
-        raise Unanswered(f"a manual turn is refused: {_code(refused[0])}")
+        raise Unanswered(f"a manual turn is refused: {code(refused[0])}")
     if transcribed(_of(COMPLETED, events)).strip():
         raise Unanswered(HALLUCINATED)
     empty = bool(_of(COMPLETED, events))
@@ -227,7 +210,7 @@ def _voiceless(trial: Trial) -> Steps[Found]:
     return Found(
         readings={"livetranslate.default_voice": not errors},
         observed="fails" if errors else "works",
-        evidence=f"{_code(errors[0])}; {_kinds(events)}" if errors else _kinds(events),
+        evidence=f"{code(errors[0])}; {_kinds(events)}" if errors else _kinds(events),
     )
 
 
