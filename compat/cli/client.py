@@ -168,7 +168,7 @@ def reason(exc: BaseException, base_url: str) -> str:
         case InvalidStatus():
             return _refused(exc.response.status_code, exc.response.body or b"")
         case ConnectionClosed():
-            return f"The server ended the session: {exc}"
+            return f"The server ended the session: {exc}" if exc.rcvd else "The connection to the server broke."
         case APITimeoutError() | TimeoutError():
             return f"{base_url} did not respond in time."
         case APIConnectionError() | WebSocketException():

@@ -77,6 +77,8 @@ def live(
     From the microphone until Ctrl-C, from a recording, or with - from standard input: 16-bit, mono, 24 kHz.
     """
     _check(source, target, shape, voice=voice or save_voice is not None, fast=fast)
+    if save_voice is not None and save_voice.suffix.lower() != ".wav":
+        raise click.UsageError(f"--save-voice writes WAV: name it {save_voice.stem}.wav.")
     if not source:
         sound.recorder()  # fails before a server is started
     name = {None: "microphone", "-": "standard input"}.get(source) or printable(str(source))

@@ -99,7 +99,7 @@ def _check_raw(head: bytes) -> None:
     found = sniff.container_of(head[sniff.tag_size(head) :])
     raise click.ClickException(
         f"Standard input is an audio file{f' ({found.name})' if found else ''}, not raw audio: "
-        "use qwen-asr-compat transcribe --live -. "
+        "use qwen-asr-compat transcribe --live -, or with live the name of the file. "
         "Raw audio: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -"
     )
 

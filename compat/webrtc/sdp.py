@@ -188,6 +188,13 @@ def answer(offer: Offer, local: Local) -> str:
     return "".join(f"{line}\r\n" for line in _lines(offer, local))
 
 
+def _transport(offer: Offer, local: Local) -> Iterator[str]:
+    yield f"a=ice-ufrag:{local.fragment}"
+    yield f"a=ice-pwd:{local.password}"
+    yield f"a=fingerprint:sha-256 {local.fingerprint}"
+    yield f"a=setup:{offer.setup}"
+
+
 def _lines(offer: Offer, local: Local) -> Iterator[str]:
     taken = [offer.audio] if offer.channel is None else [offer.audio, offer.channel]
     mids = [media.mid for media in offer.media if media in taken]
@@ -202,12 +209,10 @@ def _lines(offer: Offer, local: Local) -> Iterator[str]:
             yield "c=IN IP4 0.0.0.0"
             yield from _mid(media)
             yield "a=inactive"
+            yield from _transport(offer, local)  # aiortc refuses an answer without it
             continue
         yield from _track(offer, local.voice) if media is offer.audio else _channel(media)
-        yield f"a=ice-ufrag:{local.fragment}"
-        yield f"a=ice-pwd:{local.password}"
-        yield f"a=fingerprint:sha-256 {local.fingerprint}"
-        yield f"a=setup:{offer.setup}"
+        yield from _transport(offer, local)
         if first:
             yield from _candidates(local)
         first = False

@@ -141,6 +141,7 @@ def test_ctrl_c_ends_the_audio_and_waits_for_the_last_words(server: RunningServe
         (["--to", "tlh"], 1, "does not translate into 'tlh'"),
         (["--to", "es", "--model", "no-such-model"], 1, "no-such-model"),
         (["--to", "es", "--format", "srt"], 2, "A live translation has no times"),
+        (["--to", "es", "--save-voice", "voice.mp3"], 2, "name it voice.wav"),
         (["--to", "es", "--save-voice", "nowhere/voice.wav"], 1, "nowhere/voice.wav cannot be written"),
     ],
 )

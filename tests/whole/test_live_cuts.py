@@ -19,7 +19,7 @@ async def test_every_word_arrives_once_whatever_the_format(form: str, how: str, 
         breaks = Breaks(wire, 13, recording.length_ms, pace=15, seed=FORMATS.index(form))
         turns = await stream(base_url, recording, form, mode, breaks)
 
-    assert wire.broken > 10
+    assert wire.broken > 5
     timeless = [Turn(turn.text, -1, -1) for turn in recording.turns]
     assert turns == (timeless if mode == "commits" else list(recording.turns))
 
