@@ -87,7 +87,7 @@ def test_other_media_are_refused_and_stay_outside_the_bundle(offer: str) -> None
     assert [media.direction for media in refused] == ["inactive"]
     assert [str(group) for group in answer.group] == ["BUNDLE 0 1"]
     assert len(answer.media) == 3
-    assert all(media.ice.usernameFragment and media.dtls for media in answer.media)  # aiortc needs both
+    assert all(media.ice and media.ice.usernameFragment and media.dtls for media in answer.media)  # aiortc needs both
 
 
 @pytest.mark.parametrize(
