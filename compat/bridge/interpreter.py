@@ -83,10 +83,8 @@ class Interpreter:
 
     def said(self, event: Said) -> list[Action]:
         match event:
-            case realtime.Error(error=fault) if (
-                fault == self._fault
-            ):  # why the session ends was why its last item failed
-                return []
+            case realtime.Error(error=fault) if fault == self._fault:
+                return []  # the client knows it: the last item failed for the reason that ends the session
             case realtime.SessionCreated() | realtime.SessionUpdated() | realtime.Error():
                 return [self._to_client(self._shown(event))]
             case realtime.SpeechStarted(item_id=item) | realtime.Committed(item_id=item):

@@ -137,7 +137,7 @@ def calls_port(settings: Settings) -> Finding:
         why = "behind a proxy, clients have to be told where the port is: set COMPAT_WEBRTC_ADDRESS."
         return Finding(name, "fault", why)
     told = ", ".join(settings.webrtc_address) or "the address of each request; behind NAT, set COMPAT_WEBRTC_ADDRESS"
-    return Finding(name, "ok", f"port {port} is free ({kinds}); clients are told {told}")
+    return Finding(name, "ok", f"port {port} is free ({kinds}); answers name {told}")
 
 
 def _local(address: str) -> bool:

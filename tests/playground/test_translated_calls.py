@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
+from compat.emulator.engines.tones import UNKNOWN, VOCABULARY, Tones, encode, lay
 from compat.webrtc.port import bind
 from tests.emulator.recordings import wav
 from tests.running import running_server
@@ -63,29 +63,45 @@ def heard(samples: NDArray[np.int_]) -> list[str]:
     """Return the words by their pitch, because a browser stretches and shortens what it plays."""
     loud = np.flatnonzero(np.abs(samples) > LOUD)
     bursts = np.split(loud, np.flatnonzero(np.diff(loud) > RATE // 25) + 1)
-    parts = [samples[burst[0] + EDGE : burst[-1] - EDGE] for burst in bursts]
-    peaks = [int(np.argmax(np.abs(np.fft.rfft(part * np.hanning(len(part)), RATE)))) for part in parts]  # Hz
-    return [VOCABULARY[round((peak - 400) / 100)] for peak in peaks]
+    return [word(samples[burst[0] + EDGE : burst[-1] - EDGE]) for burst in bursts]
+
+
+def word(part: NDArray[np.int_]) -> str:
+    peak = int(np.argmax(np.abs(np.fft.rfft(part * np.hanning(len(part)), RATE)))) if len(part) else 0  # Hz
+    return dict(enumerate(VOCABULARY)).get(round((peak - 400) / 100), UNKNOWN)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    wav(path := tmp_path_factory.mktemp("words") / "words.wav", encode(lay(WORDS), rate=48_000), rate=48_000)
+    wav(
+        path := tmp_path_factory.mktemp("words") / "words.wav",
+        encode(lay(WORDS, begin_ms=1000), rate=48_000),
+        rate=48_000,
+    )
     pages = {"/": HTMLResponse(EXAMPLE), "/words": Response(path.read_bytes(), media_type="audio/wav")}
     with serve(Starlette(routes=[Route(path, lambda _, page=page: page) for path, page in pages.items()])) as root:
         yield root
 
 
+def called(context: BrowserContext, address: str) -> tuple[str, list[str]]:
+    """Make a call, and return what the page shows and the words of what it plays."""
+    page = context.new_page()
+    page.add_init_script(RECORDING)
+    page.goto(address)
+    page.get_by_role("button").click()
+    expect(page.locator("p")).to_contain_text(WORDS[-1])
+    page.wait_for_function(OVER, timeout=60_000, polling=200)
+    shown, recorded = page.locator("p").inner_text(), page.evaluate("() => recorded")
+    page.close()
+    return shown, heard(np.array(recorded))
+
+
 def test_a_browser_plays_every_word(chromium: Browser, site: str) -> None:
+    """A browser on a busy machine stutters, when it records as when it plays: it has three tries."""
     with (
         running_server(Tones(), calls=bind("127.0.0.1", 0, tcp=True), cors_origins=("*",)) as server,
         chromium.new_context() as context,
     ):
-        page = context.new_page()
-        page.add_init_script(RECORDING)
-        page.goto(f"{site}?server={server.base_url.removesuffix('/v1')}")
-        page.get_by_role("button").click()
-        expect(page.locator("p")).to_have_text(" ".join(WORDS))
-        page.wait_for_function(OVER, timeout=60_000, polling=200)
-        recorded = page.evaluate("() => recorded")
-    assert heard(np.array(recorded)) == WORDS
+        address = f"{site}?server={server.base_url.removesuffix('/v1')}"
+        calls = (called(context, address) for _ in range(3))
+        assert (" ".join(WORDS), WORDS) in calls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -93,7 +93,7 @@ class NestedPatch(_Patch, frozen=True, kw_only=True):
     output_modalities: list[str] | UnsetType = UNSET
 
 
-class TranslationConfiguration(msgspec.Struct, frozen=True, kw_only=True):
+class _Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """`turn_detection` None: manual commits."""
 
     model: str
@@ -131,24 +131,14 @@ class TranslationConfiguration(msgspec.Struct, frozen=True, kw_only=True):
         source = self.input_audio_transcription
         return source.language or None if source is not None else None
 
-    @property
-    def transcribed(self) -> bool:
-        """Whether the source's transcript is sent."""
-        raise NotImplementedError
 
-    def updated(self, session: dict[str, Any]) -> Self:
-        raise NotImplementedError
-
-    def session(self, session_id: str, model: str) -> dict[str, Any]:
-        raise NotImplementedError
-
-
-class Flat(TranslationConfiguration, frozen=True, kw_only=True):
+class Flat(_Configuration, frozen=True, kw_only=True):
     voice: str | None = "Cherry"
     turn_detection: SilenceDetection | SpeakerDetection | None = SilenceDetection()
 
     @property
     def transcribed(self) -> bool:
+        """Whether the source's transcript is sent."""
         source = self.input_audio_transcription
         return source is not None and bool(source.model)
 
@@ -187,7 +177,7 @@ class Flat(TranslationConfiguration, frozen=True, kw_only=True):
         return _session(session_id, model, members | self.options)
 
 
-class Nested(TranslationConfiguration, frozen=True, kw_only=True):
+class Nested(_Configuration, frozen=True, kw_only=True):
     input_type: str = "pcm"
     output_type: str = "pcm"
     turn_detection: SilenceDetection | SpeakerDetection | None = SpeakerDetection()
@@ -242,11 +232,14 @@ class Nested(TranslationConfiguration, frozen=True, kw_only=True):
         return _session(session_id, model, members | self.options)
 
 
+TranslationConfiguration: TypeAlias = Flat | Nested
+
+
 def initial(model: str) -> TranslationConfiguration:
     return Nested(model=model) if languages.is_nested(model) else Flat(model=model)
 
 
-def _check(configuration: TranslationConfiguration, modalities: str, audio: tuple[str, str]) -> None:
+def _check(configuration: _Configuration, modalities: str, audio: tuple[str, str]) -> None:
     """`modalities`, `audio`: the names of the parameters. Raises Refused."""
     if tuple(sorted(configuration.modalities)) not in _MODALITIES:
         supported = "Supported combinations are: ['text'] and ['audio', 'text']."
