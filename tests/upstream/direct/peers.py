@@ -67,7 +67,7 @@ async def client(
     *, keepalive: int = 2, expiry: float = 60.0, patience: float = 20.0, verify: ssl.SSLContext | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
     transport = Transport(verify or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), keepalive=keepalive, expiry=expiry)
-    async with httpx2.AsyncClient(transport=transport, timeout=patience) as opened:
+    async with httpx2.AsyncClient(transport=transport, timeout=httpx2.Timeout(patience, connect=20.0)) as opened:
         yield opened
 
 
