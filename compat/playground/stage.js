@@ -96,7 +96,7 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
       const focused = document.activeElement === stopped || document.activeElement === document.body;
       show(false);
       if (focused) begun.focus({ preventScroll: true });
-      announce(say("done"));
+      announce(fault.hidden ? say("done") : ""); // the alert has been announced
     }
   }
 

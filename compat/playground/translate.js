@@ -57,11 +57,12 @@ function show() {
 
 function lag() {
   const [came, waiting] = [voice.seconds, voice.waiting];
-  at("lag").textContent = [
+  const text = [
     delays.target && say("translatedAfter", { ms: delays.target }),
     delays.voice && say("voicedAfter", { ms: delays.voice }),
     came && say("voicePlayed", { s: (came - waiting).toFixed(1), rest: waiting.toFixed(1) }),
   ].filter(Boolean).join(" · ");
+  if (text !== at("lag").textContent) at("lag").textContent = text;
 }
 
 function look(talking) {
@@ -115,7 +116,7 @@ export function start() {
     look(false);
     focus();
   };
-  setInterval(() => (talk || voice.waiting) && lag(), 250);
+  setInterval(lag, 250);
   document.addEventListener("language", show);
   loudness();
   show();

@@ -13,7 +13,8 @@ export class Voice {
   #context = null;
   #gain = null;
   #sources = new Set();
-  #until = 0; // when the last piece ends, by the context's clock
+  #from = 0; // when the voice last began after silence, by the context's clock
+  #until = 0; // when the last piece ends
   #volume = 1;
   seconds = 0; // that came
 
@@ -41,7 +42,8 @@ export class Voice {
     buffer.copyToChannel(pcm, 0);
     const source = new AudioBufferSourceNode(this.#context, { buffer });
     source.connect(this.#gain);
-    const at = this.#until > now ? this.#until : now + LEAD;
+    if (this.#until <= now) this.#from = this.#until = now + LEAD;
+    const at = this.#until;
     source.start(at);
     source.onended = () => this.#sources.delete(source);
     this.#sources.add(source);
@@ -52,7 +54,7 @@ export class Voice {
 
   /** Seconds that came and are not heard yet. */
   get waiting() {
-    return this.#context ? Math.max(0, this.#until - this.#context.currentTime) : 0;
+    return this.#context ? Math.max(0, this.#until - Math.max(this.#from, this.#context.currentTime)) : 0;
   }
 
   /** Sets how loud it is, from 0 to 1. */

@@ -78,6 +78,8 @@ def test_every_view_is_accessible_and_fits(
         page.locator("#file-error summary").click()
         check(page, "error")
         page.locator("#tab-live").click()
+        play = page.locator("#live-play").inner_text()
+        expect(page.get_by_role("button", name=play, include_hidden=False)).to_have_count(1)
         page.locator("#live-sample").click()
         expect(page.locator("#captions p").first).to_be_visible()
         check(page, "live")

@@ -36,6 +36,11 @@ AudioBufferSourceNode.prototype.start = function (when = 0) {
   if (pcm.length < 48_000) played.push({ when, pcm }); // not the file itself
   return start.call(this, when);
 };
+globalThis.lags = [];  // what the page has said of the voice
+addEventListener("load", () => {
+  const lag = document.getElementById("lag");
+  if (lag) new MutationObserver(() => lags.push(lag.textContent)).observe(lag, { childList: true });
+});
 """
 
 
@@ -89,8 +94,11 @@ def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path)
     expect(page.get_by_role("heading", name="Translation · French")).to_be_visible()
     expect(page.locator("#translate-tags")).to_contain_text("voice: Tina")
     expect(page.locator("#lag")).to_have_text(
-        re.compile(r"first translation after \d+ ms · first voice after \d+ ms · .* s to come")
+        re.compile(
+            r"first translation after \d+ ms · first voice after \d+ ms · voice: [1-9][\d.]* s played, 0.0 s to come"
+        )
     )
+    assert [] == [played for played in page.evaluate("lags") if "-" in played]
     assert f"{TEXT}\n[fr] {TEXT}\n" == downloaded(page, "txt")
     assert {
         "model": "qwen3.5-livetranslate-flash-realtime",
@@ -124,6 +132,7 @@ def test_a_model_that_does_not_translate_is_refused_by_name(translating: Page) -
 
     expect(translating.locator("#translate-error")).to_contain_text("model_not_found")
     expect(translating.locator("#translate-start")).to_be_focused()
+    expect(translating.get_by_role("status")).to_have_text("", timeout=2000)  # not "Done"
 
 
 def test_the_reason_that_ends_a_session_is_shown(translating: Page, tones: RunningServer, spoken: Path) -> None:
