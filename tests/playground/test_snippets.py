@@ -248,5 +248,6 @@ def test_the_example_page_shows_captions(chromium: Browser, server: RunningServe
         page = context.new_page()
         page.goto(f"{root}/?server={server.base_url.removesuffix('/v1')}")
         page.get_by_role("button").click()
+        expect(page.get_by_role("button")).to_be_hidden()  # a second call would write into the same text
 
         expect(page.locator("p")).to_contain_text(HEARD, timeout=30_000)

@@ -92,6 +92,8 @@ def called(context: BrowserContext, address: str) -> tuple[str, list[str]]:
     expect(page.locator("p")).to_contain_text(WORDS[-1])
     page.wait_for_function(OVER, timeout=60_000, polling=200)
     shown, recorded = page.locator("p").inner_text(), page.evaluate("() => recorded")
+    page.get_by_role("button").click()  # "Stop" alone
+    expect(page.get_by_role("button")).to_have_count(0)
     page.close()
     return shown, heard(np.array(recorded))
 
