@@ -16,9 +16,21 @@ from compat.server.run import Server, config
 
 
 @contextlib.contextmanager
-def serve(app: ASGIApp, cert: Path | None = None, key: Path | None = None, **options: Any) -> Iterator[str]:  # noqa: ANN401 - those of config
-    """Run `app` in a thread with its own event loop, and yield its root URL, `http://127.0.0.1:PORT`."""
+def serve(
+    app: ASGIApp,
+    cert: Path | None = None,
+    key: Path | None = None,
+    *,
+    buffer: int | None = None,
+    **options: Any,  # noqa: ANN401 - those of config
+) -> Iterator[str]:
+    """Run `app` in a thread with its own event loop, and yield its root URL, `http://127.0.0.1:PORT`.
+
+    `buffer`: bytes that the kernel keeps of what a client does not read, by default up to several MB.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
+    if buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     settings = config(app, cert, key, **options)
     state = getattr(app, "state", None)
     leaves = hasattr(state, "leave")

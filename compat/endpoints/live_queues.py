@@ -16,6 +16,7 @@ class Outgoing:
         self.waiting: deque[str | bytes | Hangup | None] = deque()
         self.size = 0
         self._more = asyncio.Event()
+        self._less = asyncio.Event()
         self._done = False
 
     @property
@@ -36,12 +37,20 @@ class Outgoing:
         self._done = False
         frame = self.waiting.popleft()
         self.size -= len(frame) if isinstance(frame, str | bytes) else 0
+        self._less.set()
         return frame
+
+    async def below(self, size: int) -> None:
+        """Wait until at most `size` bytes wait."""
+        while self.size > size:
+            self._less.clear()
+            await self._less.wait()
 
     def drop(self) -> None:
         """Discard all frames except a Hangup."""
         self.waiting = deque(frame for frame in self.waiting if isinstance(frame, Hangup))
         self.size = 0
+        self._less.set()
 
 
 class Upstream:

@@ -53,12 +53,14 @@ UNREAD = Hangup(1008, "The client does not read its events.")
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one session.
 
-    `unread`: seconds that a write may take. `backlog`: bytes of events waiting to be written. `goodbye`: seconds that
-    closing the transport may take. `sound`: bytes of audio waiting to be recognised. `eager`: bytes of audio waiting
-    to be sent to the service; beyond it, the client is read only while memory is plentiful.
+    `unread`: seconds that a write may take. `ahead`: bytes of events waiting to be written; beyond it, the service is
+    not read. `backlog`: bytes of them that end the session; only answers to the client's own events can reach it.
+    `goodbye`: seconds that closing the transport may take. `sound`: bytes of audio waiting to be recognised. `eager`:
+    bytes of audio waiting to be sent to the service; beyond it, the client is read only while memory is plentiful.
     """
 
     unread: float = 30.0
+    ahead: int = 1 << 18
     backlog: int = 1 << 20
     goodbye: float = 10.0
     sound: int = 192 << 20
@@ -349,6 +351,7 @@ class LiveSession:
         try:
             self._do(self._bridge.upstream_opened(self._now))
             while self._upstream is upstream:
+                await self._outgoing.below(self._bounds.ahead)
                 self._receive(upstream, await anext(connection))
         except CompatError as error:
             self._lose(upstream, error)

@@ -92,7 +92,8 @@ CODE = {
     f"{websocket.SOME >> 10} KiB",
     "audio that waits for the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB; "
     f"{Bounds().eager // 32_000} s while less than half of the client's share of `COMPAT_MAX_LIVE_MEMORY` is free",
-    "output that a live client does not read": f"{Bounds().backlog >> 20} MiB, {Bounds().unread:g} s",
+    "output of the service that a live client does not read": f"{Bounds().ahead >> 10} KiB, {Bounds().unread:g} s",
+    "answers to its own events that a live client does not read": f"{Bounds().backlog >> 20} MiB",
     "the final output of a live session that its client does not read": f"{websocket.WebSocketProtocol.ending:g} s",
     "a live client that does not answer pings": f"{run.PONG:g} s in which the server reads from it, and no long "
     "message arrives",

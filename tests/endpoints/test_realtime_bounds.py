@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from compat.config.settings import Settings
+from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.endpoints.auth import Gate
 from compat.endpoints.errands import Errands
 from compat.endpoints.live_session import Bounds
@@ -30,7 +31,7 @@ from compat.spending.accounting import Accounting
 from compat.upstream.shares import Shares
 from compat.upstream.sockets import Sockets
 from tests.endpoints.live import MANUAL, SPEECH, LiveClient, live_client, live_server
-from tests.running import RunningServer
+from tests.running import RunningServer, running_server
 from tests.server.test_websocket import WHOLE as HANDSHAKE
 from tests.servers import serve
 
@@ -70,6 +71,30 @@ async def test_a_client_that_does_not_read_is_closed_with_1008() -> None:
             _, close = await LiveClient(socket).until_closed()
 
     assert (1008, True) == (close.code, "read" in close.reason)
+
+
+async def test_a_client_that_reads_after_it_has_sent_everything_gets_everything() -> None:
+    """The voice is larger than the bound: the service is not read while it waits."""
+    bounds = Bounds(ahead=16 << 10, backlog=256 << 10)
+    said = VOCABULARY * 2
+    with running_server(Tones()) as server, realtime(server.service, bounds, buffer=1 << 16) as address:
+        async with contextlib.AsyncExitStack() as stack:
+            clients = []
+            for _ in range(2):
+                receiving = socket.create_connection(("127.0.0.1", urlsplit(address).port or 0))
+                receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+                connecting = connect(
+                    f"{address}/translations?model=gpt-realtime-translate",
+                    sock=receiving, max_queue=1, proxy=None, ping_interval=None,
+                )  # fmt: skip
+                clients.append(LiveClient(await stack.enter_async_context(connecting)))
+                await clients[-1].append(encode(lay(said), rate=24_000), 1 << 16, "session.input_audio_buffer.append")
+                await clients[-1].send("session.close")
+            for client in reversed(clients):  # while the last reads, the first has the time to fall behind
+                events, close = await client.until_closed()
+                words = "".join(event.get("delta", "") for event in events if "output_transcript" in event["type"])
+                assert (close.code, words.split()) == (1000, [*said])
+                assert sum(len(event.get("delta", "")) for event in events) > 2 * bounds.backlog
 
 
 async def test_the_sound_of_one_session_is_bounded() -> None:
@@ -137,7 +162,7 @@ async def _unused(*_: object) -> str:
 
 
 @contextlib.contextmanager
-def realtime(root: str, bounds: Bounds, memory: Shares | None = None) -> Iterator[str]:
+def realtime(root: str, bounds: Bounds, memory: Shares | None = None, buffer: int | None = None) -> Iterator[str]:
     settings = Settings(base_url=root, dashscope_api_key="k", grace=0.1)
     service = Sockets(settings.live_root, connect_timeout=60)
     metrics = Metrics(region="custom", prices={})
@@ -145,9 +170,13 @@ def realtime(root: str, bounds: Bounds, memory: Shares | None = None) -> Iterato
     route = Realtime(
         settings, Gate(settings), service, b"s", metrics, Errands(_unused, _unused), accounting, bounds, memory=memory
     )
-    app = Starlette(routes=[WebSocketRoute("/v1/realtime", route.live)])
+    routes = [
+        WebSocketRoute("/v1/realtime", route.live),
+        WebSocketRoute("/v1/realtime/translations", route.translate),
+    ]
+    app = Starlette(routes=routes)
     app.state.retire, app.state.leave = route.leave, route.leave
-    with serve(app) as address:
+    with serve(app, buffer=buffer) as address:
         yield address.replace("http", "ws", 1) + "/v1/realtime"
 
 
