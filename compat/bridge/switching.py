@@ -93,7 +93,7 @@ class SettingsSwitch:
 
         The next session receives the audio of that turn again and reports it with the new settings.
         """
-        if not self._yields or not isinstance(report, turns.Started) or report.at_ms is None or report.late:
+        if not self._yields or not isinstance(report, turns.Started) or report.at_ms is None or report.follows:
             return False
         start = self._link.timeline.reported(report.at_ms)
         if self._binder.knows(report.turn) or not self._updates or start < self._updates[0].tick:

@@ -157,11 +157,11 @@ class TurnBinder:
         at_ms = report.at_ms if isinstance(report, turns.Started) else None
         start = timeline.began(at_ms)
         reported = start if at_ms is None else timeline.reported(at_ms)
-        late = isinstance(report, turns.Started) and report.late
-        item = None if late else self._orphan(reported if isinstance(report, turns.Started) else None)
+        follows = report.follows if isinstance(report, turns.Started) else None
+        item = None if follows else self._orphan(reported if isinstance(report, turns.Started) else None)
         if item is not None:
             return item.pieces[0]
-        if (self.ignoring and not late) or (self.joining and not self.joins):
+        if (self.ignoring and follows not in self._ended) or (self.joining and not self.joins):
             return None
         item = self._items.sentence(start, self.joins[0]) if self.joining else self._items.new(start)
         item.detected(reported)

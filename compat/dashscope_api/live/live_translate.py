@@ -212,7 +212,7 @@ class LiveTranslate:
         """It is more text of a turn that has its result."""
         turn.end_ms = ended.end_ms
         if ended.end_ms is not None:
-            late = turns.Started(turn.name, ended.end_ms, late=True), turns.Stopped(turn.name, ended.end_ms)
+            late = turns.Started(turn.name, ended.end_ms, follows=ended.name), turns.Stopped(turn.name, ended.end_ms)
             self._late += late
 
     def _close(self, turn: _TranslatedTurn) -> None:

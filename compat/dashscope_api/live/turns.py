@@ -80,11 +80,11 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """`late`: it is more text of a turn that has its result, and begins and ends where that turn ends."""
+    """`follows`: this is more text of that turn, which has its result. It begins and ends where that turn ends."""
 
     turn: str
     at_ms: int | None
-    late: bool = False
+    follows: str | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True):

@@ -59,7 +59,7 @@ def test_more_text_of_a_turn_that_has_its_result_follows_where_that_turn_ended(m
     reports = read(LiveTranslate(model), *turn(1), *more)
 
     assert reports[-4:] == [
-        Started("more", 100, late=True),
+        Started("more", 100, follows="item_1"),
         Stopped("more", 100),
         Snapshot(turn="more", text="y más"),
         Final(turn="more", text="y más"),
