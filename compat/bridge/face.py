@@ -1,7 +1,7 @@
-"""How a session speaks with its client: the events of one of OpenAI's two live APIs.
+"""The side of a session that its client sees: the events of one of OpenAI's two live APIs.
 
-The parts of the bridge speak of items and their text; a `Face` decodes the client's events for them and says theirs to
-the client.
+The bridge works with items and their text. A `Face` decodes the client's events, and turns the events of the bridge
+into those that the client receives.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Face(Protocol):
 
     @property
     def fill(self) -> float:
-        """Seconds of silence that the service hears when the client stops sending sound."""
+        """Seconds of silence to send to the service when the client stops sending sound."""
 
     @property
     def busy(self) -> bool:
-        """Whether something that was said is not with the client yet."""
+        """Whether the client has not received everything yet."""
 
     def decode(self, raw: str | bytes) -> ClientEvent:
         """Decode one text frame of the client. Raises UnreadableEvent."""
@@ -61,17 +61,17 @@ class Face(Protocol):
         """Undo the last `update`, which the service refuses. False if there was none."""
 
     def said(self, event: Said) -> list[Action]:
-        """Return what to do about an event of the bridge's."""
+        """Return the actions for an event of the bridge."""
 
     def translated(self, ticket: str, text: str | CompatError) -> list[Action]:
-        """Return what to do about the result of `Translate`."""
+        """Return the actions for the result of a `Translate`."""
 
     def closing(self) -> list[Action]:
-        """Return what to do before the client is disconnected."""
+        """Return the actions to perform before the client is disconnected."""
 
 
 class RealtimeFace:
-    """`/v1/realtime`: the events of the bridge are its own."""
+    """`/v1/realtime`: the client receives the events of the bridge as they are."""
 
     translation = None
     fill = 0.0
@@ -80,7 +80,7 @@ class RealtimeFace:
     decode = staticmethod(theirs.decode)
 
     def update(self, patch: TranslationPatch) -> None:
-        """There is no such event."""
+        """Never called: these sessions have no such event."""
 
     def revert(self) -> bool:
         return False

@@ -1,8 +1,8 @@
-"""Silence for a service that hears the end of a sentence only if something follows it.
+"""Sends silence to the service when the client stops sending sound.
 
-A client that stops sending sound, as some do in pauses, would wait for the end of its last sentence. So silence follows
-what it sent, as fast as time passes, for as long as the `Face` says. It does not follow at once: a client may send a
-second of sound at a time, or over a slow network, and silence within a word would cut that word.
+The service recognises the end of a sentence by what follows it. Some clients send nothing in pauses, and would wait for
+the end of their last sentence. So silence is sent in real time, for as long as the `Face` says. It does not begin at
+once: a client may send a second of sound at a time, or over a slow network, and silence in a word would split the word.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Filling:
         self._seconds = 0.0
 
     def sounded(self, now: float) -> None:
-        """The client sent sound. The next is expected when as much time has passed as this lasts."""
+        """The client sent sound. More is expected once it has been played."""
         if self._fill:
             before, self._seconds = self._seconds, self._caller.seconds
             self._left, self._due = self._fill, now + min(self._seconds - before, _LONGEST) + _LATE

@@ -1,4 +1,4 @@
-"""What collects the actions of one call."""
+"""The actions that result from one call of the bridge."""
 
 from __future__ import annotations
 

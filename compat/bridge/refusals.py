@@ -1,4 +1,4 @@
-"""What to do without, when the service refuses a message."""
+"""Continues without what the service refuses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Refusals:
         self._caller = caller
 
     def handle(self, refused: turns.Refused, now: float) -> bool:
-        """Leave out what the service refused, where that is possible. False if the session cannot go on."""
+        """Leave out what the service refused. Return False if the session cannot continue without it."""
         about, setup = refused.about or "", self._link.setup
         if refused.concerns("commit"):
             piece = self._link.refused(about)

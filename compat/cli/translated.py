@@ -86,7 +86,7 @@ class JsonSubtitles(Subtitled):
 
 
 class SubtitleScreen(Subtitled):
-    """Prints sentences of the source, and below them their translation. What has no counterpart yet follows, then the
+    """Prints sentences of the source, each with its translation below. Sentences without a counterpart follow, then the
     position. Incomplete sentences are dimmed."""
 
     def __init__(self, name: str, live: Live) -> None:

@@ -17,7 +17,7 @@ from compat.cli.sound import RATE, portaudio
 
 
 class Loudspeaker:
-    """Plays what is said, one after the other. Leaving the context waits for the end, but not after an exception."""
+    """Plays the voice. Leaving the context waits until all of it is played, except after an exception."""
 
     def __init__(self) -> None:
         sounddevice = portaudio("--voice", "--save-voice FILE.wav writes the voice to a file instead.")
@@ -50,7 +50,7 @@ class Loudspeaker:
 
 
 class WavFile:
-    """Appends what is said to a WAV file, without the pauses between."""
+    """Appends the voice to a WAV file, without pauses."""
 
     def __init__(self, file: wave.Wave_write) -> None:
         self._file = file
@@ -61,7 +61,7 @@ class WavFile:
 
 @contextlib.contextmanager
 def saved(path: Path) -> Iterator[WavFile]:
-    """Create the file, and remove it again if nothing was said. Raises click.ClickException if it cannot be written."""
+    """Create the file, and remove it if there was no voice. Raises click.ClickException if it cannot be written."""
     try:
         raw = path.open("xb")
     except FileExistsError:

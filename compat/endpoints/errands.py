@@ -1,4 +1,4 @@
-"""What a live session has done beside it, over HTTP."""
+"""HTTP requests on behalf of a live session."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Errands:
         self._first_delay = first_delay
 
     async def check(self, action: CheckVocabulary, principal: Principal) -> CompatError | None:
-        """Look up a stored vocabulary, and return the error if it does not fit. If that fails, the session goes on with
+        """Look up a stored vocabulary, and return the error if it does not fit. If that fails, the session keeps using
         it."""
         try:
             await self._check_vocabulary(action.vocabulary_id, action.model, principal)

@@ -1,6 +1,6 @@
 """Client events of `/v1/realtime/translations` and their decoder (openai-python 3.57, RealtimeTranslation…Event).
 
-A client sends audio until `session.close`, which has everything said before translated.
+A client sends audio and then `session.close`. What was said before that is still translated.
 """
 
 from __future__ import annotations
