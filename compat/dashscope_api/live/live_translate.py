@@ -6,8 +6,8 @@ in one or more responses, while the speaker still speaks, and ends with `respons
 answered.
 
 Here a turn is an item of the source with the responses to it, and its text is the translation. A response belongs to
-the item that it names, else to the first one that has no response. If the service reports no items, each response is a
-turn of its own.
+the item that it names, else to the first one that has words and no response, else to the first one without a response.
+If the service reports no items, each response is a turn of its own.
 
 Sources: guide to LiveTranslate, its model pages and event pages (2026-05, 2026-11), and the official package (dashscope
 2.0.2, `dashscope.v2.resources.audio.realtime`). Whether `previous_item_id` is always given, and whether the text of the
@@ -224,7 +224,9 @@ class LiveTranslate:
             self._turns = {name: each for name, each in self._turns.items() if each is not gone}
 
     def _unanswered(self) -> _TranslatedTurn | None:
-        return next((turn for turn in self._open if not turn.texts), None)
+        """The first turn that has no response. One with words goes first: another may be noise."""
+        waiting = [turn for turn in self._open if not turn.texts]
+        return next((turn for turn in waiting if turn.source), None) or next(iter(waiting), None)
 
     def _begin(self, response: str, turn: _TranslatedTurn) -> None:
         self._turns[response] = turn

@@ -306,6 +306,12 @@ CONVERSATIONS: dict[str, tuple[str, bool, list[dict[str, Any]], list[str]]] = {
         [*SPOKEN, started("j"), created("s", "j"), text("s", "b"), stopped("j"), done("s")],
         ["j: b|", "final i: ", "final j: b"],
     ),
+    "noise before a response that names nothing": (
+        FLAT,
+        True,
+        [*SPOKEN, started("j"), heard("j", "x"), text("r", "a"), stopped("j"), transcribed("j", "x"), done("r")],
+        ["j source: x|", "j: a|", "j source: x|.", "final i: ", "final j: a"],
+    ),
     "noise with an empty source": (NESTED, True, [*SPOKEN, transcribed("i", "")], ["i source: |.", "final i: "]),
     "a response without text": (FLAT, False, [*SPOKEN, added("r"), created("r", "i"), done("r")], ["final i: "]),
     "a response without anything": (FLAT, False, [*SPOKEN, done("r")], ["final i: "]),
@@ -324,12 +330,7 @@ CONVERSATIONS: dict[str, tuple[str, bool, list[dict[str, Any]], list[str]]] = {
          "final j: b"],
     ),
     "a failed response": (FLAT, False, [*SPOKEN, text("r", "a"), failed("r")], ["i: a|", "failed i"]),
-    "a failed response without text": (
-        FLAT,
-        False,
-        [*SPOKEN, added("r"), created("r", "i"), failed("r")],
-        ["failed i"],
-    ),
+    "a failed empty response": (FLAT, False, [*SPOKEN, added("r"), created("r", "i"), failed("r")], ["failed i"]),
     "a failed response that names nothing": (FLAT, False, [*SPOKEN, failed("r")], ["failed i"]),
     "a failed response without events of speech": (FLAT, False, [failed("r")], ["failed r"]),
     "a failed response after the end of its turn": (
