@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import json
+import random
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocket, expect
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
@@ -24,6 +25,9 @@ from tests.emulator.recordings import wav
 from tests.playground.test_snippets import RUNNERS
 from tests.running import RunningServer, running_server
 from tests.servers import serve
+from tests.whole.cutting import cut_house
+from tests.whole.live_speech import make_recording
+from tests.whole.translated import expected
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 WORDS = VOCABULARY[:6]
@@ -163,52 +167,82 @@ def test_a_program_gets_the_translation(translating: Page, spoken: Path, languag
 
 
 MICROPHONE = """
-navigator.mediaDevices.getUserMedia = async () => new AudioContext().createMediaStreamDestination().stream;
+let spoken;
+navigator.mediaDevices.getUserMedia = async () => {
+  const pcm = new Int16Array(await (await fetch("/spoken")).arrayBuffer());
+  spoken = new AudioBuffer({ length: pcm.length, sampleRate: 24000 });
+  spoken.copyToChannel(Float32Array.from(pcm, (sample) => sample / 32768), 0);
+  return new AudioContext().createMediaStreamDestination().stream;
+};
 AudioContext.prototype.createMediaStreamSource = function () {
-  const pcm = new Int16Array(Uint8Array.from(atob("SPOKEN"), (letter) => letter.charCodeAt(0)).buffer);
-  const buffer = new AudioBuffer({ length: pcm.length, sampleRate: 24000 });
-  buffer.copyToChannel(Float32Array.from(pcm, (sample) => sample / 32768), 0);
-  const source = new AudioBufferSourceNode(this, { buffer });
+  const source = new AudioBufferSourceNode(this, { buffer: spoken });
+  source.onended = () => (globalThis.ended = true);
   source.start();
   return source;
 };
 """
 
 
-@pytest.fixture
-def elsewhere(chromium: Browser) -> Iterator[Page]:
-    """Return a page of another origin, whose microphone hears the words: a real one would lose some on a busy
-    machine."""
-    coded = base64.b64encode(encode(lay(WORDS), rate=24_000) + bytes(48_000)).decode()
+@contextlib.contextmanager
+def elsewhere(chromium: Browser, pcm: bytes) -> Iterator[Page]:
+    """Open a page of another origin, whose microphone hears `pcm`: a real one would lose some on a busy machine."""
     text = (EXAMPLES / "browser_translate.html").read_text()
-    routes = [Route("/example", lambda _: HTMLResponse(text)), Route("/", lambda _: HTMLResponse("<p></p>"))]
+    routes = [
+        Route("/example", lambda _: HTMLResponse(text)),
+        Route("/spoken", lambda _: Response(pcm)),
+        Route("/", lambda _: HTMLResponse("<p></p>")),
+    ]
     with serve(Starlette(routes=routes)) as root, chromium.new_context() as context:
         page = context.new_page()
-        page.add_init_script(LISTENING + MICROPHONE.replace("SPOKEN", coded))
+        page.add_init_script(LISTENING + MICROPHONE)
         page.goto(root)
         yield page
 
 
-def test_the_example_page_translates_the_microphone(elsewhere: Page, tones: RunningServer) -> None:
-    page = elsewhere
-    page.goto(f"{page.url}example?server={tones.base_url.removesuffix('/v1')}")
-    with page.expect_websocket() as opened:
-        page.get_by_role("button").click()
-    expect(page.locator("p").last).to_contain_text(WORDS[-3])
-    with opened.value.expect_event("close"):
-        page.get_by_role("button").click()  # "Stop" alone
+def test_the_example_page_translates_a_minute_over_a_connection_that_is_cut(chromium: Browser) -> None:
+    recording = make_recording(60)
+    pcm = encode(recording.words, rate=24_000, length_ms=recording.length_ms)
+    chance = random.Random(7)  # noqa: S311 - reproducible
+    cuts = sorted(chance.randrange(len(pcm)) for _ in range(16))
+    position = 0
+    with cut_house(Tones(), cors_origins=("*",)) as (base_url, wire), elsewhere(chromium, pcm) as page:
 
-    expect(page.locator("p").first).to_have_text(TEXT)
-    expect(page.locator("p").last).to_have_text(f"[es] {TEXT}")
-    assert list(WORDS) == heard(page)
-    expect(page.get_by_role("button")).to_have_count(0)
+        def sent(frame: bytes | str) -> None:
+            nonlocal position
+            position += len(json.loads(frame).get("audio", "")) * 3 // 4
+            while cuts and position > cuts[0]:
+                wire.cut()
+                del cuts[0]
+
+        def received(frame: bytes | str) -> None:
+            if "[es]" in str(frame):
+                wire.heard()
+
+        def follow(socket: WebSocket) -> None:
+            socket.on("framesent", sent)
+            socket.on("framereceived", received)
+
+        page.goto(f"{page.url}example?server={base_url.removesuffix('/v1')}")
+        page.on("websocket", follow)
+        with page.expect_websocket() as opened:
+            page.get_by_role("button").click()
+        page.wait_for_function("globalThis.ended", timeout=180_000)
+        with opened.value.expect_event("close"):
+            page.get_by_role("button").click()  # "Stop" alone
+
+        expect(page.locator("p").first).to_have_text(" ".join(turn.text for turn in recording.turns))
+        expect(page.locator("p").last).to_have_text(expected(recording, "[es]"))
+        assert [word.text for word in recording.words] == heard(page)
+        expect(page.get_by_role("button")).to_have_count(0)
+    assert wire.broken > 5
 
 
-def test_the_code_for_a_page_translates_the_microphone(translating: Page, elsewhere: Page) -> None:
+def test_the_code_for_a_page_translates_the_microphone(chromium: Browser, translating: Page) -> None:
     translating.get_by_role("button", name="Browser", exact=True).click()
-    elsewhere.mouse.click(9, 9)  # pages play sound only after a click
-    elsewhere.add_script_tag(content=translating.locator("#code").inner_text(), type="module")
+    with elsewhere(chromium, encode(lay(WORDS), rate=24_000) + bytes(48_000)) as page:
+        page.mouse.click(9, 9)  # pages play sound only after a click
+        page.add_script_tag(content=translating.locator("#code").inner_text(), type="module")
 
-    expect(elsewhere.locator("body")).to_have_text(f"[es] {TEXT}")
-    elsewhere.wait_for_function("played.length >= 6")
-    assert list(WORDS) == heard(elsewhere)
+        expect(page.locator("body")).to_have_text(f"[es] {TEXT}")
+        page.wait_for_function("played.length >= 6")
+        assert list(WORDS) == heard(page)

@@ -128,6 +128,7 @@ def cut_house(
     readings: Readings | None = None,
     limits: Limits | None = None,
     calls: Sequence[socket.socket] = (),
+    cors_origins: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, Wire]]:
     """Run a server whose connections to the service can be cut; yields its base URL and the wire."""
     with serve(create_emulator(engine, readings=readings, limits=limits)) as service:
@@ -135,7 +136,7 @@ def cut_house(
         thread = threading.Thread(target=wire.run, args=[ready], daemon=True)
         thread.start()
         ready.wait()
-        settings = Settings(base_url=wire.address, dashscope_api_key="k", log_level="error")
+        settings = Settings(base_url=wire.address, dashscope_api_key="k", log_level="error", cors_origins=cors_origins)
         with serve(create_app(settings, calls=calls)) as root:
             yield f"{root}/v1", wire
         wire.stop()
