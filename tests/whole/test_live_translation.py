@@ -32,6 +32,7 @@ async def test_every_word_is_translated_once(
 ) -> None:
     recording = make_recording(60)
     with cut_house(Tones()) as (base_url, wire):
+        wire.most_in_a_row = 2  # before each further reconnection the server waits twice as long: 1 s, 2 s, …
         heard = await stream(base_url, model, recording, Breaks(wire, 16, recording.length_ms, pace=15, seed=7))
 
     assert wire.broken > 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,12 +33,14 @@ def expected(recording: Recording, mark: str) -> str:
 
 
 class Heard:
-    """What a client has received. The connection is not cut again and again within a turn."""
+    """What a client has received. Its source text shows how far the service has come: text that a model of Qwen-MT
+    translates may come when the connection to the recogniser was cut again."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, recording: Recording) -> None:
         self.text = self.source = ""
         self.closed = False
         self._wire = wire
+        self._turns = set(itertools.accumulate((turn.text for turn in recording.turns), "{} {}".format))
         self._voice = bytearray()
 
     def take(self, event: Any) -> None:  # noqa: ANN401 - one of the package's events
@@ -45,10 +48,10 @@ class Heard:
         match event.type:
             case "session.output_transcript.delta":
                 self.text += event.delta
-                if "[" in event.delta:
-                    self._wire.heard()
             case "session.input_transcript.delta":
                 self.source += event.delta
+                if self.source in self._turns:
+                    self._wire.heard()
             case "session.output_audio.delta":
                 assert (event.sample_rate, event.channels) == (24_000, 1)
                 self._voice += base64.b64decode(event.delta)
@@ -73,7 +76,7 @@ def client(base_url: str) -> openai.AsyncOpenAI:
 
 async def managed(base_url: str, model: str, recording: Recording, breaks: Breaks) -> Heard:
     """Translate a recording with the package's managed session."""
-    heard = Heard(breaks.wire)
+    heard = Heard(breaks.wire, recording)
 
     async def listen() -> None:
         while not heard.closed:
@@ -92,7 +95,7 @@ async def managed(base_url: str, model: str, recording: Recording, breaks: Break
 
 async def connected(base_url: str, model: str, recording: Recording, breaks: Breaks) -> Heard:
     """Translate a recording with the package's connection."""
-    heard = Heard(breaks.wire)
+    heard = Heard(breaks.wire, recording)
 
     async def listen() -> None:
         async for event in connection:
@@ -111,7 +114,7 @@ async def connected(base_url: str, model: str, recording: Recording, breaks: Bre
 
 def at_once(connection: Any, recording: Recording, wire: Wire) -> Heard:  # noqa: ANN401 - either of the package's
     """Translate a recording without waiting, with one of the package's synchronous connections."""
-    heard = Heard(wire)
+    heard = Heard(wire, recording)
     connection.send(UPDATE)
     for _, event in appends(recording):
         connection.send(event)
