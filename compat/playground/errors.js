@@ -39,6 +39,7 @@ export const ADVICE = {
   last_words: ["The last words did not arrive: is the network up?", "最后几个字没有收到：网络正常吗？"],
   file_changed: ["The file has been changed, moved or removed since you chose it: choose it again.", "选择之后，文件已被修改、移动或删除：请重新选择。"],
   not_playable: ["This browser cannot decode the file: transcribe it under “File”, or choose WAV, MP3 or M4A.", "浏览器无法解码此文件：请在“文件”中转写，或换用 WAV、MP3、M4A。"],
+  no_sound: ["The browser does not start its sound: connect speakers or headphones, or allow this page to play sound.", "浏览器没有启动声音：请连接扬声器或耳机，或允许本页播放声音。"],
   no_microphone: ["Connect a microphone, or close the program that uses it.", "请连接麦克风，或关闭正在使用它的程序。"],
   microphone: ["Allow this page to use the microphone; browsers offer it on https and on localhost only.", "请允许本页使用麦克风；浏览器只在 https 和 localhost 下提供。"],
   other: ["The message says what is wrong; the server's log has more under the request id.", "请求失败；服务日志中按请求编号可查更多。"],

@@ -5,6 +5,7 @@ import { ApiError, microphoneError } from "./api.js";
 const RATE = 24_000;
 const FRAME = RATE / 10;
 const LOOK = 50; // milliseconds between two looks at how far a file has played
+const STARTING = 5000; // milliseconds for the browser's sound to start
 
 /** 16-bit samples in base64, as a session takes them. */
 export const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
@@ -24,7 +25,13 @@ async function opened(rate, take, connect) {
   }
 }
 
-const close = (context) => context.state !== "closed" && context.close();
+const close = (context) => context.close().catch(() => {}); // it may be closed already
+
+/** Waits until a context runs. Without a device to play on, Firefox never starts it. Raises ApiError. */
+function running(context) {
+  const failed = new ApiError(0, { code: "no_sound", message: "" });
+  return Promise.race([context.resume(), new Promise((_, fail) => setTimeout(fail, STARTING, failed))]);
+}
 
 /** The stream of the microphone. Raises ApiError. */
 export async function input(audio) {
@@ -36,18 +43,25 @@ export async function input(audio) {
   }
 }
 
-/** Opens the microphone. `ended` gets an ApiError when it is unplugged. Returns its stream, and what closes it. Raises
- *  ApiError. */
-export async function microphone(take, ended) {
+/** Opens the microphone. `ended` gets an ApiError when it is unplugged. `streamed`: a call sends its stream, and `take` may get
+ *  nothing. Returns its stream, and what closes it. Raises ApiError. */
+export async function microphone(take, ended, streamed) {
   const stream = await input({ channelCount: 1, echoCancellation: true });
   stream.getAudioTracks()[0].onended = () => ended(new ApiError(0, { code: "no_microphone", message: "" }));
   const connect = (context) => context.createMediaStreamSource(stream);
-  // Firefox connects a microphone only to a context of its own rate; the worklet resamples then.
-  const context = await opened(RATE, take, connect).catch(() => opened(0, take, connect));
+  let context;
   const hush = () => {
     for (const track of stream.getTracks()) track.stop();
-    close(context);
+    if (context) close(context);
   };
+  try {
+    // Firefox connects a microphone only to a context of its own rate; the worklet resamples then.
+    context = await opened(RATE, take, connect).catch(() => opened(0, take, connect));
+    if (!streamed) await running(context);
+  } catch (error) {
+    hush();
+    throw error;
+  }
   return { stream, close: hush };
 }
 
@@ -67,11 +81,13 @@ function* frames(recording, from, to) {
 export async function player(file, take, ended, volume) {
   const context = new AudioContext({ sampleRate: RATE }); // what it decodes has its rate
   const source = context.createBufferSource();
+  const undecoded = ({ message }) => Promise.reject(new ApiError(0, { code: "not_playable", message }));
   try {
-    source.buffer = await context.decodeAudioData(await file.arrayBuffer());
-  } catch ({ message }) {
-    await context.close();
-    throw new ApiError(0, { code: "not_playable", message });
+    source.buffer = await file.arrayBuffer().then((bytes) => context.decodeAudioData(bytes)).catch(undecoded);
+    await running(context);
+  } catch (error) {
+    close(context);
+    throw error;
   }
   const output = context.createMediaStreamDestination();
   source.connect(output);

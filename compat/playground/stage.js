@@ -49,8 +49,8 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
     look(talking);
   }
 
-  /** Runs a session. `listen(take, ended)` opens what is heard, and returns its stream and what closes it. `ended` gets an
-   *  ApiError, if there is one. */
+  /** Runs a session. `listen(take, ended, streamed)` opens what is heard, and returns its stream and what closes it. `ended`
+   *  gets an ApiError, if there is one. */
   async function begin(listen, { aloud }) {
     if (!stopped.hidden) return; // another one is under way
     under?.();
@@ -78,7 +78,7 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
     try {
       await talk.start(asked(), starting.signal);
       const take = ({ pcm, level }) => talk.stopping || (meter(level), talk.take(pcm, level));
-      const heard = await unlessAborted(starting.signal, listen(take, stop));
+      const heard = await unlessAborted(starting.signal, listen(take, stop, "attach" in talk.line));
       const off = aloud ? () => {} : onAir(() => stop());
       close = () => (heard.close(), off());
       talk.line.attach?.(heard.stream);

@@ -148,6 +148,25 @@ def test_the_reason_that_ends_a_session_is_shown(translating: Page, tones: Runni
     expect(translating.locator("#translate-error")).to_contain_text("permission_denied")
 
 
+NO_SOUND = """() => {  // as Firefox without a device to play on; waiting takes a hundredth of the time
+  AudioContext.prototype.resume = () => new Promise(() => {});
+  const later = setTimeout;
+  globalThis.setTimeout = (call, wait, ...given) => later(call, wait / 100, ...given);
+}"""
+
+
+def test_a_browser_that_starts_no_sound_is_named(translating: Page, spoken: Path) -> None:
+    translating.evaluate(NO_SOUND)
+    translating.locator("#translate-file").set_input_files(spoken)
+    expect(translating.locator("#translate-error")).to_contain_text("connect speakers or headphones")
+    expect(translating.locator("#translate-start")).to_be_focused()
+
+    translating.locator("#translate-error").evaluate("alert => alert.replaceChildren()")
+    translating.locator("#translate-start").press("Enter")
+    expect(translating.locator("#translate-error")).to_contain_text("connect speakers or headphones")
+    expect(translating).not_to_have_title(re.compile("^●"))
+
+
 @pytest.mark.parametrize("language", ["curl", "Python", "Node"])
 def test_a_program_gets_the_translation(translating: Page, spoken: Path, language: str) -> None:
     spoken.rename(spoken.with_name("speech-24k.wav"))
