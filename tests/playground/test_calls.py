@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount
@@ -59,39 +59,33 @@ def site() -> Iterator[str]:
         yield root
 
 
-@pytest.fixture
-def visited(chromium: Browser) -> Iterator[Page]:
-    with chromium.new_context(permissions=["microphone"]) as context:
-        yield context.new_page()
-
-
-def test_a_browser_calls_over_tcp_alone(visited: Page, server: RunningServer, site: str) -> None:
+def test_a_browser_calls_over_tcp_alone(tab: Page, server: RunningServer, site: str) -> None:
     def without_udp(route: Route) -> None:
         answer = route.fetch()
         route.fulfill(response=answer, body=re.sub(r"a=candidate:\d+ 1 udp [^\r]*\r\n", "", answer.text()))
 
-    visited.route("**/v1/realtime/calls", without_udp)
-    visited.goto(f"{site}/example?server={server.base_url.removesuffix('/v1')}")
-    visited.get_by_role("button").click()
+    tab.route("**/v1/realtime/calls", without_udp)
+    tab.goto(f"{site}/example?server={server.base_url.removesuffix('/v1')}")
+    tab.get_by_role("button").click()
 
-    expect(visited.locator("p")).to_contain_text(HEARD)
+    expect(tab.locator("p")).to_contain_text(HEARD)
 
 
 @pytest.mark.parametrize("turns", ["detected", "manual"])
-def test_openais_package_for_browsers_calls(visited: Page, server: RunningServer, site: str, turns: str) -> None:
-    visited.goto(f"{site}/agents?server={server.base_url.removesuffix('/v1')}&turns={turns}")
-    visited.get_by_role("button", name="Speak").click()
+def test_openais_package_for_browsers_calls(tab: Page, server: RunningServer, site: str, turns: str) -> None:
+    tab.goto(f"{site}/agents?server={server.base_url.removesuffix('/v1')}&turns={turns}")
+    tab.get_by_role("button", name="Speak").click()
 
-    expect(visited.locator("p")).to_contain_text(HEARD)
-    expect(visited).to_have_title(re.compile(r"rtc_u1_[0-9a-f]{32}"))
+    expect(tab.locator("p")).to_contain_text(HEARD)
+    expect(tab).to_have_title(re.compile(r"rtc_u1_[0-9a-f]{32}"))
     if turns == "manual":
         # Before the package's settings arrive, the call's turns are detected, so the first words may be a turn.
-        expect(visited.locator("output")).not_to_contain_text(re.compile("matter|again|better", re.IGNORECASE))
-        visited.get_by_role("button", name="Done").click()
-    expect(visited.locator("output")).to_contain_text(HEARD)
+        expect(tab.locator("output")).not_to_contain_text(re.compile("matter|again|better", re.IGNORECASE))
+        tab.get_by_role("button", name="Done").click()
+    expect(tab.locator("output")).to_contain_text(HEARD)
 
 
-def test_the_page_captions_a_call_and_shows_the_code_for_it(page: Page, visited: Page, site: str) -> None:
+def test_the_page_captions_a_call_and_shows_the_code_for_it(page: Page, site: str) -> None:
     page.get_by_role("tab", name="Live").click()
     page.get_by_label("Transport").select_option("WebRTC")
     page.locator("#start").click()
@@ -101,15 +95,15 @@ def test_the_page_captions_a_call_and_shows_the_code_for_it(page: Page, visited:
     expect(page.locator("#start")).to_be_visible()
 
     code = shown(page, "Browser", "live")
-    visited.goto(f"{site}/agents")
-    visited.add_script_tag(content=code, type="module")
-    expect(visited.locator("body")).to_contain_text(HEARD)
+    other = page.context.new_page()
+    other.goto(f"{site}/agents")
+    other.add_script_tag(content=code, type="module")
+    expect(other.locator("body")).to_contain_text(HEARD)
 
 
-def test_a_page_without_calls_offers_no_choice(chromium: Browser) -> None:
-    with running_server(Tones()) as server, chromium.new_context(locale="en-GB") as context:
-        page = context.new_page()
-        page.goto(server.base_url.removesuffix("/v1"))
-        page.get_by_role("tab", name="Live").click()
-        expect(page.locator("#live-spoken")).to_be_visible()
-        expect(page.locator("#live-transport")).to_be_hidden()
+def test_a_page_without_calls_offers_no_choice(tab: Page) -> None:
+    with running_server(Tones()) as server:
+        tab.goto(server.base_url.removesuffix("/v1"))
+        tab.get_by_role("tab", name="Live").click()
+        expect(tab.locator("#live-spoken")).to_be_visible()
+        expect(tab.locator("#live-transport")).to_be_hidden()

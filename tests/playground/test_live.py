@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import srt
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from compat.emulator.engines.tones import Tones
 from tests.cli.test_main import started
@@ -96,10 +96,9 @@ def test_the_advice_without_a_microphone_fits_the_reason(page: Page, name: str, 
     expect(page.locator("#translate-error")).to_contain_text(advice)
 
 
-def test_a_session_that_the_server_ends_is_not_a_network_error(chromium: Browser) -> None:
-    command = started("serve", "--port", "0", "--engine", "tones", COMPAT_GRACE="1")
-    with command as (server, said), chromium.new_context(locale="en-GB") as context:
-        page = context.new_page()
+def test_a_session_that_the_server_ends_is_not_a_network_error(tab: Page) -> None:
+    page, command = tab, started("serve", "--port", "0", "--engine", "tones", COMPAT_GRACE="1")
+    with command as (server, said):
         page.goto(said[0].split()[-1].removesuffix("/v1"))
         page.get_by_role("tab", name="Translate").click()
         expect(page.get_by_role("note").last).to_contain_text("This server does not translate")
@@ -121,13 +120,10 @@ def test_a_session_that_the_server_ends_is_not_a_network_error(chromium: Browser
         expect(page.locator("#live-error")).to_contain_text("The server ended the session")
 
 
-def test_a_refused_key_is_answered_with_its_reason(chromium: Browser, tmp_path: Path) -> None:
+def test_a_refused_key_is_answered_with_its_reason(tab: Page, tmp_path: Path) -> None:
+    page = tab
     (keys := tmp_path / "keys").write_text("alice sk-alice-0001 rest,realtime\nbob sk-bob-000001 rest\n")
-    with (
-        running_server(Tones(), api_keys_file=keys, grace=0.5) as server,
-        chromium.new_context(locale="en-GB") as context,
-    ):
-        page = context.new_page()
+    with running_server(Tones(), api_keys_file=keys, grace=0.5) as server:
         page.goto(server.base_url.removesuffix("/v1"))
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text("This server asks for a key.")

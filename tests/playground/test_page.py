@@ -176,18 +176,14 @@ def test_long_files_are_listed_in_every_tab(page: Page, server: RunningServer, s
     assert page.evaluate("localStorage.getItem('jobs')") is None
 
 
-def test_a_long_file_shows_its_progress(chromium: Browser, speech: Path) -> None:
+def test_a_long_file_shows_its_progress(tab: Page, speech: Path) -> None:
     with running_server(remembering(), long_road="pieces", piece_seconds=5) as server:
         server.fail(Rule("chat", Hang(seconds=4), nth=2))
-        with chromium.new_context(locale="en-GB") as context:
-            page = context.new_page()
-            page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
-            page.goto(server.base_url.removesuffix("/v1"))
-            transcribe(page, speech, "Times and subtitles")
-            expect(page.get_by_role("listitem")).to_contain_text(
-                re.compile(r"0:0[1-9] of 0:10 · pieces done: \d · \d+ s")
-            )
-            assert 0 < page.get_by_role("listitem").get_by_role("progressbar").evaluate("bar => bar.value") < 1
+        tab.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
+        tab.goto(server.base_url.removesuffix("/v1"))
+        transcribe(tab, speech, "Times and subtitles")
+        expect(tab.get_by_role("listitem")).to_contain_text(re.compile(r"0:0[1-9] of 0:10 · pieces done: \d · \d+ s"))
+        assert 0 < tab.get_by_role("listitem").get_by_role("progressbar").evaluate("bar => bar.value") < 1
 
 
 def test_the_progress_in_a_stream_s_comments_is_read(page: Page) -> None:
@@ -297,10 +293,9 @@ def test_the_page_is_in_chinese_in_a_chinese_browser(chromium: Browser, server: 
         expect(page.locator("#file-error p").first).to_contain_text("Choose one of the models")
 
 
-def test_a_demo_engine_is_labelled_once_the_key_is_entered(chromium: Browser, beginning: Path) -> None:
-    command = started("serve", "--port", "0", "--engine", "tones", COMPAT_API_KEYS="sk-of-a-caller")
-    with command as (_, said), chromium.new_context(locale="en-GB") as context:
-        page = context.new_page()
+def test_a_demo_engine_is_labelled_once_the_key_is_entered(tab: Page, beginning: Path) -> None:
+    page, command = tab, started("serve", "--port", "0", "--engine", "tones", COMPAT_API_KEYS="sk-of-a-caller")
+    with command as (_, said):
         page.goto(said[0].split()[-1].removesuffix("/v1"))
         expect(page.get_by_role("dialog")).to_contain_text("This server asks for a key")  # after a 401
         expect(page.locator("#tagline")).to_have_text("Speech to text over OpenAI's audio API")
@@ -336,6 +331,7 @@ def test_escape_and_a_click_elsewhere_close_the_key_dialog(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.locator("#key-open")).to_be_focused()
+    expect(page.locator("#key-state")).to_be_visible()
     assert "sk-entered" == page.evaluate("sessionStorage.getItem('key')")
     page.locator("#key-open").click()
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -354,6 +350,7 @@ def test_a_key_is_kept_in_its_tab_and_not_shown_in_the_code(page: Page) -> None:
     page.locator("#key-open").click()
     page.locator("#key").fill("sk-secret-of-mine")
     page.locator("#key").press("Enter")
+    expect(page.locator("#key-state")).to_be_visible()
 
     assert "sk-secret-of-mine" == page.evaluate("sessionStorage.getItem('key')")
     assert [] == page.evaluate("Object.keys(localStorage)")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -133,10 +133,10 @@ async def bare(_: Request) -> Response:
 
 
 @pytest.mark.parametrize("mode", ["times", "stream", "speakers"])
-def test_a_page_of_another_origin_gets_the_transcript(page: Page, chromium: Browser, folder: Path, mode: str) -> None:
+def test_a_page_of_another_origin_gets_the_transcript(page: Page, folder: Path, mode: str) -> None:
     code = shown(page, "Browser", mode)
-    with serve(Starlette(routes=[Route("/", bare)])) as root, chromium.new_context() as context:
-        other = context.new_page()
+    with serve(Starlette(routes=[Route("/", bare)])) as root:
+        other = page.context.new_page()
         other.goto(root)
         other.locator("input").set_input_files(folder / "speech.wav")
         other.add_script_tag(content=code, type="module")
@@ -149,17 +149,14 @@ CLICKED = """<script>
 </script>"""
 
 
-def test_a_page_of_another_origin_gets_live_speech_after_a_click(page: Page, chromium: Browser) -> None:
+def test_a_page_of_another_origin_gets_live_speech_after_a_click(page: Page) -> None:
     code = shown(page, "Browser", "live")
 
     async def itself(_: Request) -> Response:  # Playwright's own calls count as clicks
         return HTMLResponse(f"{CLICKED}<p>Click here</p><script type=module>{code}</script>")
 
-    with (
-        serve(Starlette(routes=[Route("/", itself)])) as root,
-        chromium.new_context(permissions=["microphone"]) as context,
-    ):
-        other = context.new_page()
+    with serve(Starlette(routes=[Route("/", itself)])) as root:
+        other = page.context.new_page()
         with other.expect_console_message(lambda entry: entry.text == "sound"):
             other.goto(root)
         other.mouse.click(100, 30)
@@ -174,18 +171,14 @@ def guarded() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def keyed(chromium: Browser, guarded: RunningServer) -> Iterator[Page]:
+def keyed(tab: Page, guarded: RunningServer) -> Page:
     """Return the page of a server that requires a key, with the key entered and a language chosen."""
-    with chromium.new_context(locale="en-GB") as context:
-        page = context.new_page()
-        page.goto(guarded.base_url.removesuffix("/v1"))
-        page.evaluate("key => sessionStorage.setItem('key', key)", KEY)
-        page.reload()
-        for box in ("#spoken", "#live-spoken"):
-            page.locator(box).evaluate(
-                "box => { box.value = 'en'; box.dispatchEvent(new Event('input', {bubbles: true})) }"
-            )
-        yield page
+    tab.goto(guarded.base_url.removesuffix("/v1"))
+    tab.evaluate("key => sessionStorage.setItem('key', key)", KEY)
+    tab.reload()
+    for box in ("#spoken", "#live-spoken"):
+        tab.locator(box).evaluate("box => { box.value = 'en'; box.dispatchEvent(new Event('input', {bubbles: true})) }")
+    return tab
 
 
 def spoken(folder: Path) -> None:
@@ -213,16 +206,11 @@ def test_the_programs_read_the_key_from_the_environment(keyed: Page, tmp_path: P
 
 
 @pytest.mark.parametrize("mode", ["times", "stream", "speakers", "live"])
-def test_the_code_for_a_page_uses_the_key_that_the_page_provides(
-    keyed: Page, chromium: Browser, tmp_path: Path, mode: str
-) -> None:
+def test_the_code_for_a_page_uses_the_key_that_the_page_provides(keyed: Page, tmp_path: Path, mode: str) -> None:
     spoken(tmp_path)
     code = shown(keyed, "Browser", mode)
-    with (
-        serve(Starlette(routes=[Route("/", bare)])) as root,
-        chromium.new_context(permissions=["microphone"]) as context,
-    ):
-        other = context.new_page()
+    with serve(Starlette(routes=[Route("/", bare)])) as root:
+        other = keyed.context.new_page()
         other.goto(root)
         other.locator("input").set_input_files(tmp_path / "speech.wav")
         other.evaluate("key => { globalThis.key = key }", KEY)
@@ -237,17 +225,13 @@ def test_the_code_for_a_page_uses_the_key_that_the_page_provides(
 
 
 @pytest.mark.parametrize("name", ["browser.html", "browser_webrtc.html"])
-def test_the_example_page_shows_captions(chromium: Browser, server: RunningServer, name: str) -> None:
+def test_the_example_page_shows_captions(tab: Page, server: RunningServer, name: str) -> None:
     async def example(_: Request) -> Response:
         return HTMLResponse((Path(__file__).parent.parent.parent / "examples" / name).read_text())
 
-    with (
-        serve(Starlette(routes=[Route("/", example)])) as root,
-        chromium.new_context(permissions=["microphone"]) as context,
-    ):
-        page = context.new_page()
-        page.goto(f"{root}/?server={server.base_url.removesuffix('/v1')}")
-        page.get_by_role("button").click()
-        expect(page.get_by_role("button")).to_be_hidden()  # a second call would write into the same text
+    with serve(Starlette(routes=[Route("/", example)])) as root:
+        tab.goto(f"{root}/?server={server.base_url.removesuffix('/v1')}")
+        tab.get_by_role("button").click()
+        expect(tab.get_by_role("button")).to_be_hidden()  # a second call would write into the same text
 
-        expect(page.locator("p")).to_contain_text(HEARD, timeout=30_000)
+        expect(tab.locator("p")).to_contain_text(HEARD, timeout=30_000)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, WebSocket, expect
+from playwright.sync_api import BrowserContext, Page, WebSocket, expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -61,13 +61,11 @@ def spoken(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def translating(chromium: Browser, tones: RunningServer) -> Iterator[Page]:
-    with chromium.new_context(locale="en-GB", permissions=["microphone"], accept_downloads=True) as context:
-        page = context.new_page()
-        page.add_init_script(LISTENING)
-        page.goto(tones.base_url.removesuffix("/v1"))
-        page.get_by_role("tab", name="Translate").click()
-        yield page
+def translating(tab: Page, tones: RunningServer) -> Page:
+    tab.add_init_script(LISTENING)
+    tab.goto(tones.base_url.removesuffix("/v1"))
+    tab.get_by_role("tab", name="Translate").click()
+    return tab
 
 
 def heard(page: Page) -> list[str]:
@@ -203,7 +201,7 @@ AudioContext.prototype.createMediaStreamSource = function () {
 
 
 @contextlib.contextmanager
-def elsewhere(chromium: Browser, pcm: bytes) -> Iterator[Page]:
+def elsewhere(context: BrowserContext, pcm: bytes) -> Iterator[Page]:
     """Open a page of another origin, whose microphone hears `pcm`: a real one would lose some on a busy machine."""
     text = (EXAMPLES / "browser_translate.html").read_text()
     routes = [
@@ -211,20 +209,20 @@ def elsewhere(chromium: Browser, pcm: bytes) -> Iterator[Page]:
         Route("/spoken", lambda _: Response(pcm)),
         Route("/", lambda _: HTMLResponse("<p></p>")),
     ]
-    with serve(Starlette(routes=routes)) as root, chromium.new_context() as context:
+    with serve(Starlette(routes=routes)) as root:
         page = context.new_page()
         page.add_init_script(LISTENING + MICROPHONE)
         page.goto(root)
         yield page
 
 
-def test_the_example_page_translates_a_minute_over_a_connection_that_is_cut(chromium: Browser) -> None:
+def test_the_example_page_translates_a_minute_over_a_connection_that_is_cut(tab: Page) -> None:
     recording = make_recording(60)
     pcm = encode(recording.words, rate=24_000, length_ms=recording.length_ms)
     chance = random.Random(7)  # noqa: S311 - reproducible
     cuts = sorted(chance.randrange(len(pcm)) for _ in range(16))
     position = 0
-    with cut_house(Tones(), cors_origins=("*",)) as (base_url, wire), elsewhere(chromium, pcm) as page:
+    with cut_house(Tones(), cors_origins=("*",)) as (base_url, wire), elsewhere(tab.context, pcm) as page:
 
         def sent(frame: bytes | str) -> None:
             nonlocal position
@@ -256,9 +254,9 @@ def test_the_example_page_translates_a_minute_over_a_connection_that_is_cut(chro
     assert wire.broken > 5
 
 
-def test_the_code_for_a_page_translates_the_microphone(chromium: Browser, translating: Page) -> None:
+def test_the_code_for_a_page_translates_the_microphone(translating: Page) -> None:
     translating.get_by_role("button", name="Browser", exact=True).click()
-    with elsewhere(chromium, encode(lay(WORDS), rate=24_000) + bytes(48_000)) as page:
+    with elsewhere(translating.context, encode(lay(WORDS), rate=24_000) + bytes(48_000)) as page:
         page.mouse.click(9, 9)  # pages play sound only after a click
         page.add_script_tag(content=translating.locator("#code").inner_text(), type="module")
 
