@@ -52,6 +52,13 @@ export function growing(node, change) {
   if (following) node.scrollTop = node.scrollHeight;
 }
 
+/** Changes the text of a node, and keeps the beginning if it stays: with it stay a reader's selection, and what a screen reader
+ *  has read. */
+export function grow(node, text) {
+  if (text.startsWith(node.textContent)) node.append(text.slice(node.textContent.length));
+  else node.textContent = text;
+}
+
 export function tags(node, list) {
   node.replaceChildren(...list.filter(Boolean).map((text) => make("span", "", text)));
 }

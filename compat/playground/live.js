@@ -1,7 +1,7 @@
 // Live captions: settled words dark, tentative ones light. They stay over several sessions.
 
 import { plain, srt, vtt } from "./captions.js";
-import { at, complain, copy, growing, make, save, tags } from "./dom.js";
+import { at, complain, copy, grow, growing, make, save, tags } from "./dom.js";
 import { say } from "./i18n.js";
 import { listed } from "./snippets.js";
 import { stage } from "./stage.js";
@@ -33,7 +33,7 @@ function report({ turn, stash, tags: details, delay, error, unsent: waiting = un
     growing(at("captions"), () => {
       if (!nodes.has(turn)) add(turn);
       const [settled, tentative] = nodes.get(turn);
-      settled.textContent = turn.text;
+      grow(settled, turn.text);
       tentative.textContent = spaced(turn.text, stash);
     });
     saved = false;

@@ -1,7 +1,7 @@
 // What is said and its translation, side by side. The server says which text follows which, not which belongs together: a
 // pair ends in a pause, or where both of its sides have ended a sentence and the speaker goes on.
 
-import { at, growing, make } from "./dom.js";
+import { at, grow, growing, make } from "./dom.js";
 
 const [PAUSE, LONG_PAUSE] = [1000, 4000]; // milliseconds without text
 const ENDED = /[.!?…。！？؟।॥။។]["'”’」』）)]*\s*$/;
@@ -35,7 +35,7 @@ export function add(kind, text, language) {
     if (complete(kind)) begin(language);
     const pair = pairs.at(-1);
     pair[kind] += pair[kind] ? text : text.trimStart();
-    nodes.at(-1)[kind === "source" ? 0 : 1].textContent = pair[kind];
+    grow(nodes.at(-1)[kind === "source" ? 0 : 1], pair[kind]);
   });
   [last, over] = [performance.now(), false];
 }

@@ -110,9 +110,7 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
     part("file").value = ""; // the same file may be chosen again
     if (file) play(file);
   };
-  part("sample").onclick = async () => {
-    const answer = await fetch(new URL("sample.mp3", import.meta.url));
-    play(await answer.blob());
-  };
+  const sample = { arrayBuffer: () => fetch(new URL("sample.mp3", import.meta.url)).then((answer) => answer.arrayBuffer()) };
+  part("sample").onclick = () => play(sample);
   return { focus: () => begun.focus() };
 }

@@ -47,7 +47,8 @@ function choose(chosen) {
 const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e6 ? 2 : 1);
 
 async function sample() {
-  const answer = await fetch(new URL("sample.mp3", import.meta.url));
+  const answer = await fetch(new URL("sample.mp3", import.meta.url)).catch(() => null);
+  if (!answer) return complain(at("file-error"), new ApiError(0, { code: "network", message: "" }));
   choose(new File([await answer.blob()], "sample.mp3", { type: "audio/mpeg" }));
   at("go").focus();
 }

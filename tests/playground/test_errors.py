@@ -44,3 +44,10 @@ def test_an_answer_of_a_proxy_is_not_taken_for_the_server_s(
 
     expect(page.locator("#file-error")).to_contain_text(advice)
     expect(page.locator("#file-error")).not_to_contain_text("request id")
+
+
+def test_the_sample_without_a_network_gets_an_error(page: Page) -> None:
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Use the sample").click()
+
+    expect(page.locator("#file-error")).to_contain_text("The server did not answer")

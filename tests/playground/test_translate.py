@@ -88,8 +88,13 @@ def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path)
     page.get_by_label("Translate into").select_option("fr")
     page.locator("#translate-file").set_input_files(spoken)
     expect(page.locator("#translate-stop")).to_be_focused()
+    expect(page.locator("#pairs .target")).to_contain_text(WORDS[0])
+    page.locator("#pairs .target").evaluate("node => getSelection().selectAllChildren(node)")
+    selected = page.evaluate("String(getSelection())")
     expect(page.locator("#translate-start")).to_be_focused()
 
+    assert TEXT.startswith(selected.removeprefix("[fr] "))
+    assert selected == page.evaluate("String(getSelection())")
     assert list(WORDS) == heard(page)
     expect(page.locator("#pairs .source")).to_have_text(TEXT)
     expect(page.locator("#pairs .target")).to_have_text(f"[fr] {TEXT}")
@@ -135,6 +140,13 @@ def test_a_model_that_does_not_translate_is_refused_by_name(translating: Page) -
     expect(translating.locator("#translate-error")).to_contain_text("model_not_found")
     expect(translating.locator("#translate-start")).to_be_focused()
     expect(translating.get_by_role("status")).to_have_text("", timeout=2000)  # not "Done"
+
+
+def test_the_sample_without_a_network_gets_an_error(translating: Page) -> None:
+    translating.context.set_offline(True)
+    translating.locator("#panel-translate [data-do=sample]").press("Enter")
+
+    expect(translating.locator("#translate-error")).to_contain_text("The server did not answer")
 
 
 def test_the_reason_that_ends_a_session_is_shown(translating: Page, tones: RunningServer, spoken: Path) -> None:
