@@ -25,6 +25,7 @@ from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import Session, apply
 from compat.openai_api.realtime.views import view
 from compat.openai_api.shapes import decoded
+from compat.openai_api.translations.session import TranslationPatch
 from compat.openai_api.translations.session import view as translation_view
 
 LARGEST = 256 << 10  # bytes of a request body
@@ -71,19 +72,24 @@ class ClientSecretEndpoints:
                 error.message, param="session.model" if error.param == "model" else error.param, code=error.code
             ) from error
         shown = translation_view(session, f"sess_{nonce.hex()}", expires_at)
-        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=principal.name)
+        value = self._secret_of(patch, expires_at, nonce, principal)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": msgspec.to_builtins(shown)})
 
     def _principal(self, request: Request) -> Principal:
         """Return the caller. Raise CompatError."""
         principal = self._gate.caller(request, "realtime")
         self._gate.enter(request, principal)
+        return principal
+
+    def _secret_of(self, patch: Patch | TranslationPatch, expires_at: int, nonce: bytes, principal: Principal) -> str:
+        """Return the secret for a session that is in order. Raise Forbidden: a page then opens a WebSocket with its
+        key, which would not tell what is wrong with the session."""
         if self._settings.pass_key and not self._gate.keyed:
             raise Forbidden(
                 "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
                 "secret would have to carry the key."
             )
-        return principal
+        return secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=principal.name)
 
     def _issued(
         self, patch: Patch, seconds: int, dialect: Dialect, principal: Principal
@@ -95,5 +101,5 @@ class ClientSecretEndpoints:
         session = Session(native=native, engine=self._engine)
         session = apply(session, patch, lambda name: live_model(name, self._settings, principal))
         shown = view(session, Opening(dialect=dialect), f"sess_{nonce.hex()}", expires_at, applied(session))
-        value = secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=principal.name)
+        value = self._secret_of(patch, expires_at, nonce, principal)
         return value, expires_at, msgspec.to_builtins(shown)

@@ -51,7 +51,10 @@ function show() {
       say(spoken ? (answered.engine ? "placeholder" : "withVoice") : "textOnly", { voice: answered.voice ?? "" }),
       ignored.length && say("ignored", { names: ignored.join(", ") }),
     ]);
-  } else at("translation-of").textContent = say("translation");
+  } else {
+    at("translation-of").textContent = say("translation");
+    tags(at("translate-tags"), []);
+  }
   lag();
 }
 
@@ -111,7 +114,6 @@ export function start() {
   at("translate-clear").onclick = () => {
     pairs.clear();
     voice.end();
-    tags(at("translate-tags"), []);
     [delays, answered] = [{}, null];
     look(false);
     focus();

@@ -294,7 +294,10 @@ def test_an_oversized_body_is_refused(server: RunningServer) -> None:
 
 def test_secrets_are_refused_when_keys_are_passed_on() -> None:
     with live_server("hello", pass_key=True, dashscope_api_key=None) as server:
-        answer = post(server, "client_secrets", {}, {"Authorization": "Bearer sk-mine"})
+        key = {"Authorization": "Bearer sk-mine"}
+        answer = post(server, "client_secrets", {}, key)
+        wrong = post(server, "translations/client_secrets", {"session": {"model": "gpt-transcribe"}}, key)
 
+    assert "session.model" == wrong.json()["error"]["param"]  # a page that opens the WebSocket would not be told
     assert (403, "permission_denied") == (answer.status_code, answer.json()["error"]["code"])
     assert "sk-mine" not in answer.text

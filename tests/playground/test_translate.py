@@ -130,7 +130,12 @@ def test_a_language_without_a_voice_is_written_and_the_voice_can_be_muted(transl
 
     expect(page.locator("#pairs .target")).to_have_text(f"[yue] {TEXT}")
     expect(page.locator("#translate-tags")).to_contain_text("text only")
+    expect(page.locator("#translate-start")).to_be_visible()
     assert [] == page.evaluate("played")
+    page.locator("#translate-model").fill("no-such-model")
+    page.locator("#translate-start").press("Enter")
+    expect(page.locator("#translate-error")).to_be_visible()
+    expect(page.locator("#translate-tags")).to_be_empty()
 
 
 def test_a_model_that_does_not_translate_is_refused_by_name(translating: Page) -> None:
