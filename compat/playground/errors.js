@@ -34,6 +34,8 @@ export const ADVICE = {
   session_expired: ["A session has a longest duration: press Start again.", "会话已到最长时限：请再点“开始”。"],
   session_ended: ["The server ended the session: wait a moment, then press Start.", "服务结束了会话：请稍候，再点“开始”。"],
   network: ["The server did not answer: is it still running, and is this page's address its own?", "服务没有应答：它还在运行吗？地址对吗？"],
+  no_session: ["The session was not opened: the server may be full, or a proxy in front of it does not pass WebSockets on.", "会话没有建立：服务可能已满，或其前面的代理没有转发 WebSocket。"],
+  no_call: ["The call was not connected: a firewall may block its port (COMPAT_WEBRTC_PORT), or its address may be wrong (COMPAT_WEBRTC_ADDRESS). Choose WebSocket as the transport.", "通话没有接通：防火墙可能拦截了端口（COMPAT_WEBRTC_PORT），或地址有误（COMPAT_WEBRTC_ADDRESS）。可改用 WebSocket 传输。"],
   proxy: ["A proxy in front of this server answered: is the server running behind it?", "应答来自服务前面的代理：服务在其后运行吗？"],
   proxy_limit: ["A proxy in front of this server takes no files of this size: raise its limit (nginx: client_max_body_size).", "服务前面的代理不接受这么大的文件：请调高其上限（nginx：client_max_body_size）。"],
   last_words: ["The last words did not arrive: is the network up?", "最后几个字没有收到：网络正常吗？"],

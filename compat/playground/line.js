@@ -5,7 +5,7 @@ import { ApiError, base, call, key } from "./api.js";
 
 export const LOST = 1006; // the close code of a connection without a close frame
 
-const network = (message) => new ApiError(0, { code: "network", message });
+const refused = (code) => new ApiError(0, { code, message: "" }); // the server has just answered a request
 
 /** Passes an event on. A key that is refused while a session lasts opens the dialog for another. */
 function tell(hear, data) {
@@ -41,7 +41,7 @@ export async function socket(path, secret, hear, signal) {
   try {
     await new Promise((open, failed) => {
       opened.onopen = open;
-      opened.onerror = () => failed(network("WebSocket"));
+      opened.onerror = () => failed(refused("no_session"));
       signal.addEventListener("abort", () => failed(signal.reason));
     });
   } catch (error) {
@@ -71,7 +71,7 @@ export async function phone(secret, hear, signal) {
       signal.addEventListener("abort", () => failed(signal.reason));
       connection.onconnectionstatechange = () => {
         if (connection.connectionState !== "failed") return;
-        failed(network("WebRTC"));
+        failed(refused("no_call"));
         close(LOST);
       };
     });

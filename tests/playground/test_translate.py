@@ -163,6 +163,19 @@ def test_the_reason_that_ends_a_session_is_shown(translating: Page, tones: Runni
     expect(translating.locator("#translate-error")).to_contain_text("permission_denied")
 
 
+def test_a_full_server_is_not_taken_for_a_broken_network(tab: Page) -> None:
+    with running_server(Tones(), max_sessions=1) as full:
+        for page in (first := tab, second := tab.context.new_page()):
+            page.goto(full.base_url.removesuffix("/v1"))
+            page.get_by_role("tab", name="Translate").click()
+        first.locator("#translate-start").click()
+        expect(first).to_have_title(re.compile("^●"))
+        second.locator("#translate-start").click()
+
+        expect(second.locator("#translate-error")).to_contain_text("the server may be full")
+        first.close()
+
+
 NO_SOUND = """() => {  // as Firefox without a device to play on; waiting takes a hundredth of the time
   AudioContext.prototype.resume = () => new Promise(() => {});
   const later = setTimeout;
