@@ -47,6 +47,7 @@ async function models() {
   value("engine", engine);
   at("demo").hidden = !engine || own;
   at("no-translator").hidden = !engine;
+  at("no-translator").dataset.i18n = own ? "ownTranslator" : "noTranslator";
   at("tagline").dataset.i18n = own ? "ownTagline" : engine ? "demoTagline" : body.data ? "serviceTagline" : "tagline";
   put();
   at("models").replaceChildren(...(body.data ?? []).map(({ id }) => Object.assign(document.createElement("option"), { value: id })));

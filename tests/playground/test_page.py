@@ -8,7 +8,7 @@ import wave
 from pathlib import Path
 
 import srt
-from playwright.sync_api import Browser, Download, Page, expect
+from playwright.sync_api import Browser, Download, Page, Route, expect
 
 from compat.emulator.faults import Hang, Rule
 from tests.audio.media import make
@@ -312,6 +312,16 @@ def test_a_demo_engine_is_labelled_once_the_key_is_entered(tab: Page, beginning:
         expect(page.locator("#tags")).to_contain_text("ignored: language")
         expect(page.locator("#tags")).to_contain_text("tones")
         expect(page.locator("#tags")).not_to_contain_text("zh")
+
+
+def test_another_recogniser_is_not_said_to_mark_translations(page: Page) -> None:
+    def own(route: Route) -> None:  # as with COMPAT_ENGINE=openai
+        route.fulfill(json={"object": "list", "data": [], "dashscope": {"engine": "openai"}})
+
+    page.route("**/v1/models", own)
+    page.reload()
+    page.get_by_role("tab", name="Translate").click()
+    expect(page.get_by_role("note")).to_contain_text("does not translate live speech")
 
 
 def test_the_page_works_with_the_keyboard(page: Page) -> None:
