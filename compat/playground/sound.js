@@ -76,7 +76,7 @@ function* frames(recording, from, to) {
   }
 }
 
-/** Plays a file, aloud, and calls `ended` at its end. `volume` is between 0 and 1. Returns its stream, and what stops it.
+/** Plays a file, aloud, and calls `ended` at its end. `volume()` is between 0 and 1. Returns its stream, and what stops it.
  *  Raises ApiError. Needs no worklet, which pages that another machine serves by plain http do not have. */
 export async function player(file, take, ended, volume) {
   const context = new AudioContext({ sampleRate: RATE }); // what it decodes has its rate
@@ -91,7 +91,8 @@ export async function player(file, take, ended, volume) {
   }
   const output = context.createMediaStreamDestination();
   source.connect(output);
-  source.connect(new GainNode(context, { gain: volume })).connect(context.destination);
+  const heard = new GainNode(context, { gain: volume() });
+  source.connect(heard).connect(context.destination);
   const began = context.currentTime;
   let sent = 0; // samples
   const send = (to) => {
@@ -99,6 +100,7 @@ export async function player(file, take, ended, volume) {
     sent = to;
   };
   const playing = setInterval(() => {
+    heard.gain.value = volume();
     const played = Math.min(source.buffer.length, Math.floor((context.currentTime - began) * RATE));
     send(sent + Math.floor((played - sent) / FRAME) * FRAME);
   }, LOOK);

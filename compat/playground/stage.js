@@ -100,7 +100,7 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
     }
   }
 
-  const play = (file) => begin((take, ended) => player(file, take, ended, volume()), { aloud: true });
+  const play = (file) => begin((take, ended) => player(file, take, ended, volume), { aloud: true });
 
   meter(0);
   begun.onclick = () => begin(microphone, { aloud: false });

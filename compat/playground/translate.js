@@ -89,8 +89,10 @@ const content = { txt: () => pairs.plain(), json: () => pairs.json({ model: answ
 
 const muted = () => at("mute").ariaPressed === "true";
 
+const voiced = () => (answered ? answered.output_modalities.includes("audio") : VOICED.includes(asked().target));
+
 /** How loud a file is that plays: there may be a voice to hear. */
-const volume = () => (muted() || !VOICED.includes(asked().target) ? 1 : BEHIND);
+const volume = () => (muted() || !voiced() ? 1 : BEHIND);
 
 function loudness() {
   voice.volume = muted() ? 0 : at("volume").valueAsNumber / 100;

@@ -40,6 +40,13 @@ AudioBufferSourceNode.prototype.start = function (when = 0) {
   if (pcm.length < 48_000) played.push({ when, pcm }); // not the file itself
   return start.call(this, when);
 };
+globalThis.gains = [];
+globalThis.GainNode = class extends GainNode {
+  constructor(...given) {
+    super(...given);
+    gains.push(this);
+  }
+};
 globalThis.lags = [];  // what the page has said of the voice
 addEventListener("load", () => {
   const lag = document.getElementById("lag");
@@ -89,6 +96,10 @@ def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path)
     page.locator("#translate-file").set_input_files(spoken)
     expect(page.locator("#translate-stop")).to_be_focused()
     expect(page.locator("#pairs .target")).to_contain_text(WORDS[0])
+    assert page.evaluate("gains.at(-1).gain.value") < 1  # of the file, while there is a voice to hear
+    page.get_by_role("button", name="Mute the voice").press("Enter")
+    page.wait_for_function("() => gains.at(-1).gain.value === 1")
+    page.locator("#translate-stop").focus()
     page.locator("#pairs .target").evaluate("node => getSelection().selectAllChildren(node)")
     selected = page.evaluate("String(getSelection())")
     expect(page.locator("#translate-start")).to_be_focused()
