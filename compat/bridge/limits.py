@@ -30,13 +30,15 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     time that the last acknowledgement took.
 
     A session ends after `longest`, if given. Open turns then have `grace` to finish; those still open are ended and
-    have `parting` to be answered.
+    have `parting` to be answered. If the client ends the session, or has sent all the sound that it may, what it said
+    has `patience` to be answered, in which the service may be found dead and be connected again.
 
     While only sound comes, deadlines are looked at every `glance`, and what no replay needs is forgotten.
     """
 
     longest: float | None = None
     grace: float = 10.0
+    patience: float = 45.0
     parting: float = 2.0
     unsent: float = 3000.0
     kept: float = 660.0

@@ -5,8 +5,8 @@ or its bound of sound.
 speech counts as open until it must have heard it. At the end of the grace, open turns are ended as by a commit of the
 client, and no more of its events are handled. The service then has `SessionLimits.parting` seconds to answer, and what
 has no answer by then fails. At the bound of sound, or if the client ends the session, open turns are ended at once, and
-the grace grows by the sound that a service which works in real time has not heard yet. `Bridge._leave` drives these
-steps.
+the grace is `SessionLimits.patience`, and as much longer as a service that works in real time needs to hear the sound.
+`Bridge._leave` drives these steps.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Shutdown:
         if self.until is None and (self._caller.spent or self._caller.leaving):
             reason = _ENDED if self._caller.leaving else self.bound
             behind = max(self._link.heard_by - now, 0.0) + self._replay.unsent / TICKS
-            self.begin(self._limits.grace + behind, now, reason)
+            self.begin(max(self._limits.grace, self._limits.patience) + behind, now, reason)
             self._stop_listening(now)
         elif self.until is None and self._ends_at is not None and now >= self._ends_at:
             expired = "The session has reached its maximum duration: open a new one."

@@ -13,6 +13,7 @@ from compat.bridge.interpreter import Interpreter
 from compat.bridge.limits import SessionLimits
 from compat.openai_api.realtime.opening import Opening
 from compat.openai_api.translations.session import TranslationSession
+from tests.bridge.service import Service, silence, word
 from tests.bridge.stage import (
     NEW,
     NO_PADDING,
@@ -38,6 +39,7 @@ from tests.bridge.stage import (
     stopped,
     text,
 )
+from tests.bridge.translating import FLAT, NESTED, TEXT_ONLY, Listening, TranslateService
 
 GRACE = 10.0
 ENDS = pytest.mark.parametrize(
@@ -222,13 +224,31 @@ def test_a_client_that_ends_a_translation_is_told_what_has_no_answer() -> None:
     bridge.from_client(json.dumps({"type": "session.input_audio_buffer.append", "audio": audio}), 0.0)
     bridge.from_client(json.dumps({"type": "session.close"}), 0.0)
 
-    said = [action for now in (11.1, 13.2) for action in bridge.tick(now) if isinstance(action, ToClient | Hangup)]
+    said = [action for now in (46.1, 48.2) for action in bridge.tick(now) if isinstance(action, ToClient | Hangup)]
 
     assert [json.loads(action.text)["type"] for action in said if isinstance(action, ToClient)] == [
         "error",
         "session.closed",
     ]
     assert said[-1] == Hangup(1000, "")
+
+
+@pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
+def test_what_was_said_before_the_close_is_translated_by_another_connection_if_the_service_hangs(model: str) -> None:
+    client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model, language="es")
+    client.connect()
+    client.append(silence(600) + b"".join(word(number) + silence(100) for number in range(1, 9)))
+    client.close()
+
+    for _ in range(50):
+        client.wait(0.5)  # nothing that the service says arrives
+        client.connect()
+    client.settle()
+
+    client.check()
+    assert client.text == "es1 es2 es3 es4 es5 es6 es7 es8"
+    assert client.hangup == Hangup(1000, "")
+    assert not client.of("error")
 
 
 def test_a_service_that_works_in_real_time_has_the_time_for_what_it_was_sent() -> None:
