@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -87,12 +88,21 @@ def write(
             output.mux(audio.encode(None))
 
 
+@functools.cache
+def _sine(rate: int, hertz: float, level: float) -> list[int]:
+    """Return the samples of a second."""
+    return [round(32767 * level * math.sin(2 * math.pi * hertz * n / rate)) for n in range(rate)]
+
+
 def tone(seconds: float, rate: int = 16_000, channels: int = 1, *, hertz: float = 440, level: float = 0.3) -> bytes:
     """Return a sine as s16le, the same on every channel."""
-    period = [round(32767 * level * math.sin(2 * math.pi * hertz * n / rate)) for n in range(rate)]
+    period = _sine(rate, hertz, level)
     whole, rest = divmod(round(seconds * rate), rate)
-    samples = period * whole + period[:rest]
-    return array.array("h", (sample for sample in samples for _ in range(channels))).tobytes()
+    mono = array.array("h", period * whole + period[:rest])
+    sound = array.array("h", bytes(2 * channels * len(mono)))
+    for channel in range(channels):
+        sound[channel::channels] = mono
+    return sound.tobytes()
 
 
 def silence(seconds: float, rate: int = 16_000, channels: int = 1) -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import array
+import functools
 import math
 import random
 import wave
@@ -15,6 +16,7 @@ from tests.audio.media import make, silence, tone
 RATE = 16_000
 
 
+@functools.cache
 def noise(seconds: float, level: float, seed: int = 1) -> bytes:
     source = random.Random(seed)  # noqa: S311 - a sound
     return array.array("h", [round(source.gauss(0, level * 32767)) for _ in range(round(seconds * RATE))]).tobytes()

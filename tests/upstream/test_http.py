@@ -209,17 +209,19 @@ def long(status: bytes, size: int, encoding: bytes = b"") -> bytes:
 
 
 GZIP = b"content-encoding: gzip\r\n"
-LONG: list[tuple[bytes, type[CompatError]]] = [
-    (long(b"200 OK", ANSWER + 1), ServiceFailed),
-    (long(b"200 OK", 10 * ANSWER, GZIP), ServiceFailed),
-    (long(b"401 No", 10 * REFUSAL), NotAuthenticated),
-    (long(b"500 Oops", 100 * REFUSAL, GZIP), ServiceFailed),
+LONG: list[tuple[bytes, int, bytes, type[CompatError]]] = [
+    (b"200 OK", ANSWER + 1, b"", ServiceFailed),
+    (b"200 OK", 10 * ANSWER, GZIP, ServiceFailed),
+    (b"401 No", 10 * REFUSAL, b"", NotAuthenticated),
+    (b"500 Oops", 100 * REFUSAL, GZIP, ServiceFailed),
 ]
 
 
-@pytest.mark.parametrize(("response", "error"), LONG, ids=range(len(LONG)))
-async def test_a_response_is_read_up_to_a_bound(response: bytes, error: type[CompatError]) -> None:
-    async with peer(response) as (_, service):
+@pytest.mark.parametrize(("status", "size", "encoding", "error"), LONG)
+async def test_a_response_is_read_up_to_a_bound(
+    status: bytes, size: int, encoding: bytes, error: type[CompatError]
+) -> None:
+    async with peer(long(status, size, encoding)) as (_, service):
         with pytest.raises(error):
             await service.send(SUBMIT, Principal("k"))
 
