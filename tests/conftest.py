@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +46,7 @@ SLOW = (
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Collect without the garbage collector, which would take half of the time: whatever is found lives until the end.
+    In a fresh clone, the first process of pytest-xdist compiles the tests and what they import, and the others wait.
 
     Hypothesis runs a first example before: it then looks for references to its random generator, and warns if it finds
     none because the collector has been told to ignore them.
@@ -55,10 +59,23 @@ def pytest_collection() -> Generator[None, object, object]:
     example()
     gc.disable()
     try:
-        return (yield)
+        with compiling():
+            return (yield)
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """Unless the tests are compiled, hold this file's lock: alone, or together with all that wait for the first."""
+    with Path(__file__).open() as file:
+        if not any(Path(__file__).parent.glob("__pycache__/test_*")):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(file, fcntl.LOCK_SH)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

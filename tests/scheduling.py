@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Tests that share a speech model, in several modules or half of one that takes long.
+# Tests that share a speech model or a browser, in several modules or half of one that takes long.
 SHARED = {
+    "tests/playground/test_calls.py": "browser, programs",
+    "tests/playground/test_snippets.py": "browser, programs",
+    "tests/playground/test_trans": "browser, translations",
+    "tests/playground/": "browser, page",
     "tests/whole/test_live_clients.py::test_every_official_client_gets_the_transcript[vad-": "clients, vad",
     "tests/whole/test_live_clients.py::test_every_official_client_gets_the_transcript[commits-": "clients, commits",
     "tests/whole/test_live_cuts.py::test_speech_": "speech",
