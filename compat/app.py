@@ -168,7 +168,7 @@ def create_app(
     stored = VocabularyEndpoints(gate, vocabularies)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     memory = state.shares("memory", settings.max_live_memory)
-    errands = Errands(vocabularies.check, translator.once)
+    errands = Errands(vocabularies.check, translator.sentence)
     realtime = Realtime(settings, gate, sockets, secret, metrics, errands, accounting, engine=engine, memory=memory)
     sessions = ClientSecretEndpoints(settings, gate, realtime, secret, engine)
     webrtc = _calls(settings, gate, realtime, calls)

@@ -35,7 +35,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     goes to object stores or result files. `repeatable` says whether the request may be retried after its response was
     lost; it is false if a retry could be billed twice, as for the submission of a task. `rate` names the rate limit
     that the call counts against: a model id or a name in compat.catalogue.rates; empty for none. `bound` means that the
-    call refers to something stored in the account, so that another account cannot replace it.
+    call refers to something stored in the account, so that another account cannot replace it. `within`: seconds that
+    the service may be silent, if that is less than usual.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool = True
     rate: str = ""
     bound: bool = False
+    within: float | None = None
 
     @property
     def length(self) -> int:

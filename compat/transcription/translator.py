@@ -19,6 +19,7 @@ from compat.upstream.fallback import Fallback
 from compat.upstream.http import Service
 
 AT_ONCE = 5  # concurrent calls of one request
+LIVE = 10.0  # seconds in which a sentence of live speech is translated, or has to be sent again
 
 T = TypeVar("T")
 
@@ -52,8 +53,15 @@ class Translator:
             transcript, text=joined(segment.text for segment in segments), segments=tuple(segments)
         )
 
-    async def once(self, text: str, target: str, principal: Principal, model: str = "") -> str:
+    async def sentence(self, text: str, target: str, principal: Principal, model: str) -> str:
+        """Translate a sentence of live speech. The sentences behind it wait, so a call that hangs is given up soon."""
+        return await self.once(text, target, principal, model, within=LIVE)
+
+    async def once(
+        self, text: str, target: str, principal: Principal, model: str = "", *, within: float | None = None
+    ) -> str:
         call = translation.call(text, model=model or self._model, target=languages.name(target).title())
+        call = msgspec.structs.replace(call, within=within)
         try:
             return translation.text(await self._service.send(call, principal))
         except BadRequest as exc:

@@ -136,13 +136,15 @@ class _Client(httpx2.AsyncClient):
         """Send the request, and return the response with its body unread. Raises httpx2's errors.
 
         Without a proxy, httpx2's own objects are not built: that takes longer than the exchange."""
+        timeouts = self._timeouts if call.within is None else {**self._timeouts, "read": call.within}
         if self._transport_for_url(url) is not self._direct:
             content = _content(call) if call.body else None
-            request = self.build_request(call.method, url, headers=headers, content=content)
+            timeout = httpx2.Timeout(**timeouts)
+            request = self.build_request(call.method, url, headers=headers, content=content, timeout=timeout)
             return await self.send(request, stream=True)
         given = [(name.encode(), value.encode()) for name, value in headers.items()]
         head = RequestHead(call.method, url.raw_path, [(b"Host", url.netloc), *self._usual, *given])
-        return DirectAnswer(await self._direct.exchange(origin_of(url), head, _blocks(call), self._timeouts))
+        return DirectAnswer(await self._direct.exchange(origin_of(url), head, _blocks(call), timeouts))
 
 
 class Service:

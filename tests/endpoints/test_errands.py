@@ -7,7 +7,15 @@ import pytest
 from compat.bridge.actions import Translate
 from compat.config.principal import Principal
 from compat.endpoints.errands import Errands
-from compat.errors import BadRequest, CircuitOpen, CompatError, QuotaExceeded, RateLimited, ServiceUnavailable
+from compat.errors import (
+    BadRequest,
+    CircuitOpen,
+    CompatError,
+    QuotaExceeded,
+    RateLimited,
+    ServiceTimedOut,
+    ServiceUnavailable,
+)
 
 SENTENCE = Translate("sentence_1", "Good morning.", "es", "qwen-mt-flash")
 AWAY = CircuitOpen("DashScope has failed too often lately (chat).", retry_after=0.001)
@@ -35,7 +43,9 @@ async def result(answers: Answers, patience: float = 45.0) -> str | CompatError:
     return await errands.translate(SENTENCE, Principal("sk-own"))
 
 
-@pytest.mark.parametrize("refusal", [AWAY, ServiceUnavailable("down"), RateLimited("slow down")])
+@pytest.mark.parametrize(
+    "refusal", [AWAY, ServiceUnavailable("down"), ServiceTimedOut("hangs"), RateLimited("slow down")]
+)
 @pytest.mark.parametrize("times", [1, 4])
 async def test_a_sentence_is_translated_when_the_model_is_back(refusal: CompatError, times: int) -> None:
     assert await result(Answers(*[refusal] * times)) == "Buenos días."

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 import uvloop
 
@@ -119,6 +120,15 @@ CONVERSATIONS: list[tuple[Call, list[bytes | None], type[CompatError] | None, in
     (SUBMIT, [BROKEN, OK], ServiceFailed, 1),
     (SUBMIT, [NOTHING, OK], ServiceFailed, 1),
 ]
+
+
+async def test_a_call_may_be_given_up_sooner_than_others() -> None:
+    hasty = msgspec.structs.replace(ASK, within=0.05)
+    async with peer(None, OK, answer_timeout=600) as (_, service):
+        with pytest.raises(ServiceTimedOut):
+            await service.send(hasty, Principal("k"))
+
+        assert b"{}" == (await service.send(ASK, Principal("k"))).body
 
 
 @pytest.mark.parametrize(("call", "answers", "error", "asked"), CONVERSATIONS)
