@@ -1,4 +1,4 @@
-"""Finding the quietest point of speech, the fallback for a cut without a pause. Pure."""
+"""Finding the quietest point of speech, the fallback for a cut without a pause, and where speech goes on. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from operator import mul
 
 _ENOUGH = 8000  # samples per second examined; more would block the event loop for longer
 _HALF = 0.010  # seconds: 20 ms are measured in halves, so that each sample is read once
+_ABOVE = 10.0 ** (6 / 10)  # the power of the softest speech to that of the quietest tenth: 6 dB
+_WORD = 10  # halves: what is shorter is a click
 
 
 def quietest(pcm: bytes, rate: int, *, earliest: float, latest: float) -> int:
@@ -18,15 +20,42 @@ def quietest(pcm: bytes, rate: int, *, earliest: float, latest: float) -> int:
     """
     half = max(1, round(rate * _HALF))
     first = round(earliest * rate)
-    samples = array.array("h", pcm[2 * first : 2 * round(latest * rate)])
-    if sys.byteorder == "big":
-        samples.byteswap()
-    step = max(1, rate // _ENOUGH)
-    energies = [_energy(samples[at : at + half : step]) for at in range(0, len(samples) - half + 1, half)]
+    samples = _samples(pcm[2 * first : 2 * round(latest * rate)])
+    energies = _energies(samples, rate, half)[: len(samples) // half]
     if len(energies) < 2:
         return min(first, len(pcm) // 2) + len(samples)
     pairs = [(left + right, -at) for at, (left, right) in enumerate(pairwise(energies), 1)]
     return first - min(pairs)[1] * half
+
+
+def resumption(pcm: bytes, rate: int, pause: float, *, ended: bool) -> int | None:
+    """Return the sample of mono s16le at which speech begins again after its last pause of at least `pause` seconds.
+    None if there is no such place, or with `ended` if the sound ends in such a pause."""
+    half = max(1, round(rate * _HALF))
+    energies = _energies(_samples(pcm), rate, half)
+    quiet = _ABOVE * sorted(energies)[len(energies) // 10] if energies else 0
+    spoken, since, found = 0, 0, None
+    for number, energy in enumerate(energies):
+        if energy <= quiet:
+            since += 1
+            continue
+        if spoken >= _WORD and since >= pause / _HALF:
+            found = number * half
+        spoken, since = spoken + 1, 0
+    return None if ended and since >= pause / _HALF else found
+
+
+def _samples(pcm: bytes) -> array.array[int]:
+    samples = array.array("h", pcm[: len(pcm) // 2 * 2])
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples
+
+
+def _energies(samples: array.array[int], rate: int, length: int) -> list[int]:
+    """The energy of each frame of this length; the last may be shorter."""
+    step = max(1, rate // _ENOUGH)
+    return [_energy(samples[at : at + length : step]) for at in range(0, len(samples), length)]
 
 
 def _energy(samples: array.array[int]) -> int:

@@ -3,8 +3,7 @@
 The parts, from the client to the service: `CallerSide` handles the client's events and puts sound on the
 `ReplayBuffer`; `Link` connects and sends what is on it; `TurnBinder` turns the service's reports into items, and
 `ItemEvents` reports those to the client. `SettingsSwitch`, `VadCommits` and `Shutdown` act between turns. They run
-synchronously; the order of calls in this module is the order of events. The package's docstring says what the two ends
-must do.
+synchronously; the order of calls here is the order of events. The package's docstring says what the two ends must do.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from compat.bridge.link import Link
 from compat.bridge.manual import VadCommits
 from compat.bridge.outbox import Outbox
 from compat.bridge.passing import Passing
+from compat.bridge.pauses import Pauses
 from compat.bridge.refusals import Refusals
 from compat.bridge.replay import ReplayBuffer
 from compat.bridge.settings import Configuration, Target
@@ -75,11 +75,11 @@ class Bridge:
         face: Face | None = None,
     ) -> None:
         self.over, self._advise = False, advise
-        self._limits = limits or SessionLimits()
-        self._patches, self._replay = configured, ReplayBuffer()
+        self._limits, self._patches, self._replay = limits or SessionLimits(), configured, ReplayBuffer()
         self._outbox = Outbox(ids, on_event, face)
         self._items = ItemEvents(self._outbox, opening.dialect, self._limits.remembered_items)
-        self._binder = TurnBinder(self._items, EchoCheck(self._replay, lambda: self._link.setup))
+        echoes = EchoCheck(self._replay, lambda: self._link.setup)
+        self._binder = TurnBinder(self._items, echoes, Pauses(self._replay, lambda: self._link.setup.rate))
         self._config = Configuration(opening, self._outbox, resolve, expires_at, engine, preferred, presets, track)
         self._link = Link(
             self._outbox,

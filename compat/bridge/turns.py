@@ -14,6 +14,7 @@ from msgspec import UNSET
 from compat.bridge.echoes import EchoCheck
 from compat.bridge.items import ItemEvents, ItemPiece, SpeechItem
 from compat.bridge.limits import TICKS, TICKS_A_MS
+from compat.bridge.pauses import Pauses
 from compat.bridge.settings import Target
 from compat.bridge.timeline import Timeline
 from compat.dashscope_api.live import turns
@@ -36,7 +37,7 @@ class TurnBinder:
     and `postponed` that their audio is sent again in the next session.
     """
 
-    def __init__(self, items: ItemEvents, echoes: EchoCheck) -> None:
+    def __init__(self, items: ItemEvents, echoes: EchoCheck, pauses: Pauses) -> None:
         self.detecting = True
         self.joining = False
         self.joins: deque[SpeechItem] = deque()
@@ -53,6 +54,7 @@ class TurnBinder:
         self.ignoring = self.postponed = False
         self._items = items
         self._echoes = echoes
+        self._pauses = pauses
 
     @property
     def heard_to(self) -> int:
@@ -132,7 +134,7 @@ class TurnBinder:
             case turns.TurnCommitted():
                 self._commit(item, timeline.ended(None))
             case turns.SourceText() | turns.Voice():
-                self._items.accompany(piece, report)
+                self._accompany(piece, report, timeline)
             case turns.Snapshot():
                 self._progress(piece, report)
             case turns.Final():
@@ -154,19 +156,43 @@ class TurnBinder:
         return self.waiting.popleft() if self.waiting else None
 
     def _detected(self, report: turns.TurnReport, timeline: Timeline) -> ItemPiece | None:
-        at_ms = report.at_ms if isinstance(report, turns.Started) else None
+        announced = report if isinstance(report, turns.Started) else None
+        at_ms, follows = (announced.at_ms, announced.follows) if announced else (None, None)
         start = timeline.began(at_ms)
         reported = start if at_ms is None else timeline.reported(at_ms)
-        follows = report.follows if isinstance(report, turns.Started) else None
-        item = None if follows else self._orphan(reported if isinstance(report, turns.Started) else None)
+        item = None if follows else self._orphan(reported if announced else None)
         if item is not None:
             return item.pieces[0]
-        if (self.ignoring and follows not in self._ended) or (self.joining and not self.joins):
+        # Nothing is sent again that ends before what was heard.
+        heard = follows in self._ended if announced else self.heard_to >= timeline.ended(None)
+        if (self.ignoring and not heard) or (self.joining and not self.joins):
             return None
+        if not announced and not self.joining:
+            start = reported = self._unannounced(timeline)
         item = self._items.sentence(start, self.joins[0]) if self.joining else self._items.new(start)
         item.detected(reported)
         self.unfinished.append(item)
         return ItemPiece(item)
+
+    def _unannounced(self, timeline: Timeline) -> int:
+        """Where a turn begins if the service does not report it. The turn before has ended there."""
+        before = next((item for item in reversed(self.unfinished) if item.reach is None), None)
+        if before is None:
+            return self.heard_to
+        end = timeline.ended(None)
+        start = self._pauses.resumption(before.start or 0, end, ended=False)
+        if start is not None:
+            before.reach_to(start)
+        return end if start is None else start
+
+    def _end_of(self, item: SpeechItem, timeline: Timeline) -> int:
+        """Where a turn ends that has its result. If the service reported neither beginning nor end, the next turn may
+        have begun."""
+        end = timeline.ended(None)
+        if item.started or item.whole is not None or item.end is not None:
+            return end
+        start = self._pauses.resumption(item.start or 0, end, ended=True)
+        return end if start is None else start
 
     def _orphan(self, start: int | None) -> SpeechItem | None:
         """The unfinished item of an earlier session that this turn repeats. Items before it get no more text."""
@@ -196,10 +222,15 @@ class TurnBinder:
         if item.committed or self.detecting:
             self._items.progress(item)
 
+    def _accompany(self, piece: ItemPiece, report: turns.SourceText | turns.Voice, timeline: Timeline) -> None:
+        self._items.accompany(piece, report)
+        if isinstance(report, turns.SourceText) and report.final and not piece.item.started:
+            piece.item.reach_to(self._end_of(piece.item, timeline))
+
     def _final(self, piece: ItemPiece, report: turns.Final, timeline: Timeline) -> None:
         item = piece.item
         _note(item, report)
-        self._commit(item, timeline.ended(None))
+        self._commit(item, self._end_of(item, timeline))
         piece.detail(tuple(_word(word, timeline) for word in report.words), report.usage)
         self._end(report.turn, piece, report.text)
 

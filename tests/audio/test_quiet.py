@@ -1,4 +1,4 @@
-"""The quietest 20 ms between two times."""
+"""The quietest 20 ms between two times, and where speech goes on after a pause."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from compat.audio.quiet import quietest
+from compat.audio.quiet import quietest, resumption
 
 
 def noise(seconds: float, rate: int, *, dips: tuple[tuple[float, float], ...] = ()) -> bytes:
@@ -49,3 +49,36 @@ def test_every_cut_is_within_the_interval() -> None:
     sample = quietest(noise(8, 8000), 8000, earliest=5.0, latest=7.0)
 
     assert 5.0 * 8000 <= sample <= 7.0 * 8000
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000])
+@pytest.mark.parametrize("softest", [0, 90])
+@pytest.mark.parametrize(
+    ("parts", "ended", "place"),
+    [
+        ((1.0, -0.5, 0.3), True, 1.5),
+        ((1.0, -0.5, 0.3, -0.2), True, 1.5),
+        ((1.0, -0.5, 0.3, -0.5), True, None),
+        ((1.0, -0.5, 0.3, -0.5), False, 1.5),
+        ((1.0, -0.5, 1.0, -0.5, 0.3), True, 3.0),
+        ((1.0, -0.5, 0.005), True, 1.5),
+        ((-1.0, 2.0), True, None),
+        ((-1.0, 0.02, -0.5, 2.0), True, None),  # a click
+        ((1.0, -0.3, 1.0), True, None),
+        ((2.0,), False, None),
+        ((), False, None),
+    ],
+)
+def test_speech_goes_on_after_its_last_pause(
+    rate: int, softest: int, parts: tuple[float, ...], ended: bool, place: float | None
+) -> None:
+    """Negative parts are pauses, with noise of the amplitude `softest`."""
+    rnd = random.Random(4)  # noqa: S311 - no secret
+    pcm = array.array("h")
+    for part in parts:
+        loudest = 9000 if part > 0 else softest
+        pcm.extend(rnd.randint(-loudest, loudest) for _ in range(round(abs(part) * rate)))
+
+    found = resumption(pcm.tobytes(), rate, 0.4, ended=ended)
+
+    assert found == (None if place is None else round(place * rate))

@@ -79,7 +79,9 @@ def test_every_word_is_translated_once_although_the_client_stops_sending(
 def test_what_was_said_before_the_close_is_translated_and_nothing_follows(
     model: str, speech: Speech, schedule: Schedule, like: dict[str, Any], end: float
 ) -> None:
-    service = serving(model, {**like, "noise": ""})
+    """A turn may get more text after its result. Without the text of the source, a cut can lose that."""
+    responses = 100 if schedule.cuts else like["responses"]
+    service = serving(model, {**like, "noise": "", "responses": responses})
     listening = Listening(service, model, language="es")
     pcm = speech.pcm
     at = int(end * len(pcm)) // schedule.chunk * schedule.chunk
@@ -127,6 +129,37 @@ def test_a_change_of_language_during_speech_loses_no_word(
     assert in_order(listening.languages, chosen)
     if model != TEXT_ONLY:
         assert listening.voice == list(map(int, translated(speech, service)))
+
+
+@pytest.mark.parametrize("model", [FLAT, NESTED])
+@thorough
+@given(
+    speech=speeches(2, 8),
+    schedule=schedules,
+    like=traits,
+    end=st.floats(0, 1),
+    update=st.floats(0, 1),
+)
+def test_a_prompt_service_need_not_report_speech(
+    model: str, speech: Speech, schedule: Schedule, like: dict[str, Any], end: float, update: float
+) -> None:
+    """The service answers before the next turn ends. Otherwise, nothing shows which sound is translated."""
+    prompt = {"settles": True, "late": 0, "responses": 100, "noise": "", "speech": False}
+    service = TranslateService(model=model, **(like | prompt))
+    listening = Listening(service, model, language="es")
+    schedule = replace(schedule, chunk=min(schedule.chunk, 3200), delivery=60, pace=1.0)
+    pcm = speech.pcm[: int(end * len(speech.pcm)) // schedule.chunk * schedule.chunk]
+    place = int(update * len(pcm)) // schedule.chunk * schedule.chunk
+
+    schedule.run(listening, pcm[:place])
+    listening.say("session.update", session={"audio": {"output": {"language": "de"}}})
+    replace(schedule, seed=schedule.seed + 1).run(listening, pcm[place:])
+    listening.close()
+    listening.settle()
+
+    listening.check()
+    assert listening.numbers == spoken_numbers(pcm)
+    assert listening.voice == [int(number.partition("/")[0]) for number in listening.numbers]
 
 
 def in_order(some: list[str], of: list[str]) -> bool:

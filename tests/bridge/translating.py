@@ -46,7 +46,8 @@ class TranslateService(Service):
     `names`: where the item of the source is named: in the item of the translation, in every part, or nowhere. `source`:
     whether its text is complete before or after the translation. `done`: how often the complete text is sent, and
     whether it contradicts the settled text. `responses`: words of one response. `noise`: turns that begin with a word
-    whose number is divisible by 3 have no response; they are transcribed as empty, or not at all.
+    whose number is divisible by 3 have no response; they are transcribed as empty, or not at all. `speech`: it reports
+    where speech begins and ends.
     """
 
     model: str = FLAT
@@ -55,6 +56,7 @@ class TranslateService(Service):
     done: str = "once"
     responses: int = 100
     noise: str = ""
+    speech: bool = True
     target: str = ""
     _voice: bool = False
     _transcript: bool = False
@@ -84,6 +86,10 @@ class TranslateService(Service):
             self._voice = "audio" in session["modalities"]
             self._transcript = session["input_audio_transcription"]["model"] is not None
         self._say("session.updated", session=session)
+
+    def _say(self, kind: str, **fields: object) -> None:
+        if self.speech or not kind.startswith("input_audio_buffer."):
+            super()._say(kind, **fields)
 
     @property
     def _nested(self) -> bool:

@@ -1,0 +1,63 @@
+"""Conversations with a service that translates and reports no events of speech: a turn is known by its text only."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bridge.service import silence, word
+from tests.bridge.translating import FLAT, NESTED, Listening, TranslateService
+
+WHISPER = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+GERMAN = {"audio": {"output": {"language": "de"}}}
+models = pytest.mark.parametrize("model", [FLAT, NESTED])
+spoken = pytest.mark.parametrize("heard", [True, False])
+
+
+def between_turns(model: str, *, heard: bool) -> Listening:
+    """A session whose first turn is translated when the client has begun to speak the second one. `heard`: that is
+    reported, as the text of the source is asked for."""
+    client = Listening(TranslateService(model=model, speech=False), model, language="es")
+    if heard:
+        client.say("session.update", session=WHISPER)
+    client.connect()
+    client.append(silence(600) + word(1) + silence(700) + word(2) + silence(100))
+    while client.deliver():
+        pass
+    assert client.text == "es1"
+    return client
+
+
+@models
+@spoken
+def test_a_break_repeats_the_turn_that_is_spoken(model: str, heard: bool) -> None:
+    client = between_turns(model, heard=heard)
+    client.cut()
+    client.connect()
+    client.append(word(3) + silence(700))
+    client.settle()
+
+    assert client.text == "es1 es2 es3"
+    client.check()
+
+
+@models
+@spoken
+def test_the_turn_that_is_spoken_is_translated_when_the_client_closes_the_session(model: str, heard: bool) -> None:
+    client = between_turns(model, heard=heard)
+    client.close()
+    client.settle()
+
+    assert client.text == "es1 es2"
+    client.check()
+
+
+@models
+@spoken
+def test_new_settings_lose_nothing_of_the_turn_that_is_spoken(model: str, heard: bool) -> None:
+    client = between_turns(model, heard=heard)
+    client.say("session.update", session=GERMAN)
+    client.append(word(3) + silence(700))
+    client.settle()
+
+    assert client.numbers == ["1", "2", "3"]
+    client.check()
