@@ -74,7 +74,7 @@ def test_sentences_that_are_not_translated_when_the_session_ends_are_an_error_be
     client.translate(second)
     client.close()
     client.translate(third)
-    for _ in range(30):
+    for _ in range(60):
         client.connect()
         while client.service and client.service.lines:
             client.perform(client.bridge.from_upstream(client.service.lines.popleft(), client.now))
@@ -95,7 +95,7 @@ def test_what_has_no_answer_at_the_end_of_a_session_is_one_error(model: str) -> 
         client.perform(client.bridge.from_upstream(client.service.lines.popleft(), client.now))
     before = len(client.of("error"))
     client.close()
-    for _ in range(30):
+    for _ in range(60):
         client.wait(1.0)
 
     assert told(client)[-2:] == ["error upstream_timeout None", "closed"]
