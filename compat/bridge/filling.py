@@ -3,12 +3,14 @@
 The service recognises the end of a sentence by what follows it. Some clients send nothing in pauses, and would wait for
 the end of their last sentence. So silence is sent in real time, for as long as the `Face` says. It does not begin at
 once: a client may send a second of sound at a time, or over a slow network, and silence in a word would split the word.
+It begins later if the last sound may be the middle of a word: then the network has probably stalled.
 """
 
 from __future__ import annotations
 
 from compat.bridge.caller import CallerSide
 from compat.bridge.face import Face
+from compat.bridge.limits import TICKS
 from compat.bridge.link import Link
 from compat.bridge.replay import ReplayBuffer
 
@@ -16,6 +18,11 @@ _STEP = 0.5
 """Seconds of every silence."""
 _LATE = 1.0
 """Seconds that sound may be late before the first silence."""
+_STALLED = 2.0
+"""Seconds that it may be later in the middle of a word."""
+_TAIL = TICKS // 10
+_LOUD = 328
+"""The peak of the last sound, -40 dBFS, from which it may be speech."""
 _LONGEST = 3.0
 """Seconds of the longest sound that a client is expected to send at a time."""
 
@@ -28,12 +35,14 @@ class Filling:
         self._caller = caller
         self._left = 0.0
         self._due = 0.0
+        self._patient = False
         self._seconds = 0.0
 
     def sounded(self, now: float) -> None:
         """The client sent sound. More is expected once it has been played."""
         if self._fill:
             before, self._seconds = self._seconds, self._caller.seconds
+            self._patient = True
             self._left, self._due = self._fill, now + min(self._seconds - before, _LONGEST) + _LATE
 
     @property
@@ -42,7 +51,16 @@ class Filling:
         return self._due if waiting else None
 
     def tick(self, now: float) -> None:
-        if self.deadline is not None and now >= self.deadline:
+        if self.deadline is None or now < self.deadline:
+            return
+        if self._patient and _peak(self._replay.tail(_TAIL)) >= _LOUD:
+            self._due += _STALLED
+        else:
             self._caller.fill(_STEP)
             self._left -= _STEP
             self._due = now + _STEP
+        self._patient = False
+
+
+def _peak(pcm: bytes) -> int:
+    return max(map(abs, memoryview(pcm).cast("h")), default=0)

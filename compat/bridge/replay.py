@@ -103,6 +103,17 @@ class ReplayBuffer:
         """Its sound in bytes."""
         return 2 * (self.unsent + self.kept)
 
+    def tail(self, ticks: int) -> bytes:
+        """So many ticks of the last PCM that was sent, or as much as there is."""
+        pieces: list[bytes] = []
+        for entry in reversed(self.past):
+            if ticks <= 0:
+                break
+            if isinstance(entry, AudioChunk) and not entry.packet:
+                pieces.append(part(entry, max(entry.tick, entry.end - ticks), entry.end).data)
+                ticks -= entry.ticks
+        return b"".join(reversed(pieces))
+
     def add(self, entry: Entry) -> None:
         self.future.append(entry)
         if isinstance(entry, AudioChunk):

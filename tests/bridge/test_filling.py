@@ -53,3 +53,32 @@ def test_a_client_that_stops_sending_gets_the_end_of_its_last_sentence(model: st
     assert client.text == "es1 es2"
     client.settle()
     assert client.bridge.seconds == pytest.approx(1.02)
+
+
+@models
+@pytest.mark.parametrize("stall", [0.9, 2.9])
+def test_a_network_that_stalls_in_a_word_does_not_split_it(model: str, stall: float) -> None:
+    client = listening(model)
+    said = silence(600) + b"".join(word(number) + silence(100) for number in range(1001, 1005))
+    middle = said.index(word(1003)) + len(word(1003)) // 4 * 2
+
+    send(client, said[:middle], 0.1)
+    client.wait(stall)
+    send(client, said[middle:], 5.0)
+    client.settle()
+
+    client.check()
+    assert client.text == "es1001 es1002 es1003 es1004"
+
+
+@models
+def test_a_client_that_stops_sending_in_a_word_gets_it_some_seconds_later(model: str) -> None:
+    client = listening(model)
+
+    send(client, silence(600) + word(1001), 0.1)
+    for _ in range(50):
+        client.wait(0.1)
+        while client.deliver():
+            pass
+
+    assert client.text == "es1001"

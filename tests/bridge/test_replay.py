@@ -114,3 +114,16 @@ def test_what_takes_more_memory_than_its_duration_weighs_more(sound: AudioChunk,
     assert (0, weight, 2 * weight) == (buffer.unsent, buffer.kept, buffer.size)
     buffer.bound(weight - 1)
     assert 0 == buffer.size
+
+
+@pytest.mark.parametrize(
+    ("ticks", "tail"), [(4, sound(16, 4)), (10, sound(10, 10)), (14, sound(6, 14)), (99, sound(0, 20))]
+)
+def test_the_tail_is_the_end_of_what_was_sent(ticks: int, tail: AudioChunk) -> None:
+    buffer = ReplayBuffer()
+    for tick in (0, 10, 20):
+        buffer.add(sound(tick, 10))
+    buffer.sent()
+    buffer.sent()
+
+    assert buffer.tail(ticks) == tail.data
