@@ -18,9 +18,9 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     pings get no pong. One call processes at most `piece_bytes` of an append. `kept` bounds the audio kept for a replay:
     a longer turn without a result loses its beginning when the connection breaks.
 
-    The service processes audio in real time and may report speech in it up to `heard_after` later. Audio has surely
-    arrived after `received_after` if the connection did not break; a pong shows it sooner. `attempts` in a row without
-    progress end the session. New settings wait for `settling` in case the service reports speech before them.
+    Audio has surely arrived after `received_after` if the connection did not break; a pong shows it sooner. `attempts`
+    in a row without progress end the session. New settings wait for `settling` in case the service reports speech
+    before them.
 
     A session of the service that does not begin within `starting` is lost. One that fails of silence is replaced by one
     that is finished `spare` seconds of audio sooner.
@@ -42,7 +42,6 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     parting: float = 2.0
     unsent: float = 3000.0
     kept: float = 660.0
-    heard_after: float = 3.0
     settling: float = 0.5
     received_after: float = 40.0
     in_flight_bytes: int = 96_000

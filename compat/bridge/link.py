@@ -251,7 +251,7 @@ class Link:
         if earliest is None:
             # Reports of postponed turns are ignored; a service that does not finish may have heard nothing.
             unsure = self._binder.postponed or self.state is LinkState.FINISHING
-            heard = 0.0 if unsure else now - self._limits.heard_after
+            heard = 0.0 if unsure else now - self.dialect.rules.reported
             received = max(self._sender.arrived, now - self._limits.received_after)
             self._replay.trim(lambda entry: silent(entry, answered, heard, received))
         else:

@@ -41,6 +41,27 @@ def test_a_break_repeats_the_turn_that_is_spoken(model: str, heard: bool) -> Non
 
 
 @models
+def test_a_break_repeats_speech_whose_translation_has_not_begun(model: str) -> None:
+    client = Listening(TranslateService(model=model, speech=False, settles=False), model, language="es")
+    client.connect()
+    client.append(silence(600))
+    for number in range(1, 11):
+        client.append(word(number) + silence(300))
+        while client.deliver():
+            pass
+        client.wait(0.46)
+    assert client.text == ""
+
+    client.cut()
+    client.connect()
+    client.append(silence(700))
+    client.settle()
+
+    assert client.numbers == [str(number) for number in range(1, 11)]
+    client.check()
+
+
+@models
 @spoken
 def test_the_turn_that_is_spoken_is_translated_when_the_client_closes_the_session(model: str, heard: bool) -> None:
     client = between_turns(model, heard=heard)

@@ -71,9 +71,12 @@ class _TranslatedTurn:
 class LiveTranslate:
     """`_open`: the turns without a final report, in order. `_turns` maps the items and responses of the service to
     turns, `_outputs` the items of translations to responses. `_late`: where turns begin that follow an ended one.
-    `_expecting`: whether the text of the source is needed."""
+    `_expecting`: whether the text of the source is needed. The first report of a turn may be its translation, which is
+    about 2.8 s late (vendor's figure)."""
 
-    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000, idle=20.0, longest=6600.0, lingers=True)
+    rules: ClassVar[turns.Rules] = turns.Rules(
+        frame_bytes=32_000, idle=20.0, longest=6600.0, lingers=True, reported=6.0
+    )
     spent: ClassVar[int] = 0
     silence: ClassVar[float | None] = None
 
