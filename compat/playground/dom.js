@@ -45,10 +45,17 @@ export function calm(node) {
 
 document.addEventListener("language", () => shown.forEach((error, node) => complain(node, error)));
 
+/** Makes a change of the page by which a node that is in view does not leave it. */
+export function inView(node, change) {
+  const { top, bottom } = node.getBoundingClientRect();
+  change();
+  if (top >= 0 && bottom <= innerHeight + 1) node.scrollIntoView({ block: "nearest" });
+}
+
 /** Changes what a scrolling node contains. It scrolls with the end, unless the reader has scrolled back. */
 export function growing(node, change) {
   const following = node.scrollHeight - node.scrollTop - node.clientHeight < 40;
-  change();
+  inView(node, change);
   if (following) node.scrollTop = node.scrollHeight;
 }
 

@@ -1,7 +1,7 @@
 // What the tabs for live sound share: the microphone, a file or the sample, start and stop, the level, and errors.
 
 import { ApiError } from "./api.js";
-import { announce, calm, complain } from "./dom.js";
+import { announce, calm, complain, inView } from "./dom.js";
 import { say } from "./i18n.js";
 import { LOST } from "./line.js";
 import { onAir } from "./record.js";
@@ -41,6 +41,7 @@ export const busy = () => under !== null;
 export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
   const part = (name) => panel.querySelector(`[data-do=${name}]`);
   const [begun, stopped, fault] = [part("start"), part("stop"), part("error")];
+  const log = panel.querySelector("[role=log]"); // its newest words are at its end
   const meter = (level) => draw(part("level"), level);
 
   function show(talking) {
@@ -74,13 +75,13 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
     under = stop;
     stopped.onclick = () => stop();
     stopped.focus();
-    panel.querySelector("[role=log]").parentNode.scrollIntoView({ block: "nearest" });
     try {
       await talk.start(asked(), starting.signal);
       const take = ({ pcm, level }) => talk.stopping || (meter(level), talk.take(pcm, level));
       const heard = await unlessAborted(starting.signal, listen(take, stop, "attach" in talk.line));
       const off = aloud ? () => {} : onAir(() => stop());
       close = () => (heard.close(), off());
+      log.scrollIntoView({ block: "nearest" });
       talk.line.attach?.(heard.stream);
       const { code, reason } = await talk.closed;
       if (!talk.stopping && !talk.failed) throw new ApiError(0, { code: code === LOST ? "network" : "session_ended", message: `${code} ${reason}` });
@@ -94,7 +95,7 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
       talk.close();
       over(talk);
       const focused = document.activeElement === stopped || document.activeElement === document.body;
-      show(false);
+      inView(log, () => show(false));
       if (focused) begun.focus({ preventScroll: true });
       announce(fault.hidden ? say("done") : ""); // the alert has been announced
     }

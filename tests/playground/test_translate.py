@@ -135,6 +135,7 @@ def test_a_language_without_a_voice_is_written_and_the_voice_can_be_muted(transl
     page.get_by_role("button", name="Mute the voice").press("Enter")
     expect(page.get_by_role("button", name="Mute the voice", pressed=True)).to_be_focused()
     expect(page.get_by_label("Volume of the voice")).to_be_disabled()
+    page.set_viewport_size({"width": 320, "height": 640})
     page.locator("optgroup[label='Text only'] option", has_text="Cantonese").wait_for(state="attached")
     page.get_by_label("Translate into").select_option("yue")
     page.locator("#translate-file").set_input_files(spoken)
@@ -142,6 +143,7 @@ def test_a_language_without_a_voice_is_written_and_the_voice_can_be_muted(transl
     expect(page.locator("#pairs .target")).to_have_text(f"[yue] {TEXT}")
     expect(page.locator("#translate-tags")).to_contain_text("text only")
     expect(page.locator("#translate-start")).to_be_visible()
+    expect(page.locator("#pairs")).to_be_in_viewport(ratio=0.99)  # with the newest words at its end
     assert [] == page.evaluate("played")
     page.locator("#translate-model").fill("no-such-model")
     page.locator("#translate-start").press("Enter")
