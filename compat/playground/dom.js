@@ -62,8 +62,9 @@ export function growing(node, change) {
 /** Changes the text of a node, and keeps the beginning if it stays: with it stay a reader's selection, and what a screen reader
  *  has read. */
 export function grow(node, text) {
-  if (text.startsWith(node.textContent)) node.append(text.slice(node.textContent.length));
-  else node.textContent = text;
+  const { textContent: before } = node;
+  if (!text.startsWith(before)) node.textContent = text;
+  else if (text !== before) node.append(text.slice(before.length));
 }
 
 export function tags(node, list) {
