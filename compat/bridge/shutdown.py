@@ -53,20 +53,23 @@ class Shutdown:
         self._face = face
         self._ends_at: float | None = None
         self._heard_at = 0.0
+        self._patience = 0.0
 
     def start(self, now: float) -> None:
         self._ends_at = now + self._limits.longest if self._limits.longest else None
 
-    def begin(self, grace: float, now: float, reason: CompatError | None = None) -> None:
+    def begin(self, grace: float, now: float, reason: CompatError | None = None, patience: float = 0.0) -> None:
+        """`patience`: the grace lasts at least until the service has said nothing for so long."""
         self.reason = reason or self.reason
-        self.until = now + grace
+        self.until, self._patience = now + grace, patience
         self._heard_at = max(self._link.heard_by, now) + self._replay.unsent / TICKS + self._limits.settling
 
     def look(self, now: float) -> None:
         if self.until is None and (self._caller.spent or self._caller.leaving):
             reason = _ENDED if self._caller.leaving else self.bound
             behind = max(self._link.heard_by - now, 0.0) + self._replay.unsent / TICKS
-            self.begin(max(self._limits.grace, self._limits.patience) + behind, now, reason)
+            patience = max(self._limits.grace, self._limits.patience)
+            self.begin(patience + behind, now, reason, patience)
             self._stop_listening(now)
         elif self.until is None and self._ends_at is not None and now >= self._ends_at:
             expired = "The session has reached its maximum duration: open a new one."
@@ -74,13 +77,17 @@ class Shutdown:
 
     def advance(self, now: float) -> bool:
         """End what is open, if it is time. True if the time for answers is over too."""
-        late = self.until is not None and now >= self.until
+        late = self._until is not None and now >= self._until
         if late and self._stop_listening(now):
             self.until = now + self._limits.parting
             return False
         if not late and self.quiet(now):
             self._stop_listening(now)
         return late
+
+    @property
+    def _until(self) -> float | None:
+        return None if self.until is None else max(self.until, self._link.heard_at + self._patience)
 
     @property
     def busy(self) -> bool:
@@ -122,6 +129,6 @@ class Shutdown:
 
     @property
     def deadline(self) -> float | None:
-        if self.until is None:
+        if self._until is None:
             return self._ends_at
-        return self.until if self.busy or not self.listening else min(self.until, self._heard_at)
+        return self._until if self.busy or not self.listening else min(self._until, self._heard_at)

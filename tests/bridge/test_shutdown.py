@@ -251,6 +251,23 @@ def test_what_was_said_before_the_close_is_translated_by_another_connection_if_t
     assert not client.of("error")
 
 
+@pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
+def test_a_slow_service_has_the_time_as_long_as_it_answers(model: str) -> None:
+    client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model, language="es")
+    client.connect()
+    client.append(silence(600) + b"".join(word(number) + silence(900) for number in range(1, 9)))
+    client.close()
+
+    while not client.hangup:
+        client.wait(8.0)
+        client.deliver()
+
+    client.check()
+    assert client.text == "es1 es2 es3 es4 es5 es6 es7 es8"
+    assert client.sessions == 1
+    assert not client.of("error")
+
+
 def test_a_service_that_works_in_real_time_has_the_time_for_what_it_was_sent() -> None:
     """The client sends a minute at once, as from a file, and ends the session."""
     ids = counting()
