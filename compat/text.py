@@ -42,6 +42,13 @@ def space(before: str, after: str) -> str:
     return "" if _UNSPACED.match(before[-1]) or _UNSPACED.match(after[0]) else " "
 
 
+def apart(before: str, after: str) -> bool:
+    """Whether a word ends between a text and what follows it."""
+    if not before or not after or before[-1].isspace() or after[0].isspace():
+        return True
+    return bool(_UNSPACED.match(after)) and boundary(before + after, len(before)) == len(before)
+
+
 def joined(texts: Iterable[str]) -> str:
     """Join texts. If one ends with punctuation and the next starts with punctuation, the first mark is kept."""
     whole = ""

@@ -16,10 +16,12 @@ from rich.text import Text
 from compat.bridge.sentences import Sentences
 from compat.cli.captions import Kind, Silent
 from compat.cli.report import as_json, harmless, printable
-from compat.text import joined, space
+from compat.text import apart, joined, space
 
 PAUSE: Final = 4.0
 """Seconds without a word, after which an incomplete sentence gets a line of its own."""
+LONG: Final = 160
+"""Characters of an incomplete sentence, after which the next word begins a new line."""
 _MOST = 4
 """Sentences of one text that wait in a terminal for those of the other."""
 TextKind = Literal["source", "translation"]
@@ -57,9 +59,8 @@ class Subtitled(Silent):
         """Show incomplete sentences as they are."""
         if self._pause:
             self._pause.cancel()
-        for kind, text in self._texts.items():
-            for _, sentence in text.add(None):
-                self.complete(kind, sentence)
+        for kind in self._texts:
+            self._take(kind, None)
 
     def complete(self, kind: TextKind, sentence: str) -> None:
         """Show a complete sentence."""
@@ -67,11 +68,17 @@ class Subtitled(Silent):
             click.echo(harmless(sentence) if sys.stdout.isatty() else sentence)
 
     def _add(self, kind: TextKind, delta: str) -> None:
-        for _, sentence in self._texts[kind].add(delta):
-            self.complete(kind, sentence)
+        begun = self._texts[kind].begun
+        if len(begun) >= LONG and apart(begun, delta):
+            self._take(kind, None)
+        self._take(kind, delta)
         if self._pause:
             self._pause.cancel()
         self._pause = asyncio.get_running_loop().call_later(PAUSE, self.end)
+
+    def _take(self, kind: TextKind, delta: str | None) -> None:
+        for _, sentence in self._texts[kind].add(delta):
+            self.complete(kind, sentence)
 
 
 class JsonSubtitles(Subtitled):

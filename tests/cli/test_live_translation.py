@@ -19,7 +19,7 @@ from openai import AsyncOpenAI
 
 from compat.cli import sound
 from compat.cli.interpreting import Languages, interpret
-from compat.cli.translated import Subtitled
+from compat.cli.translated import LONG, Subtitled
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from tests.audio.media import make
 from tests.cli.command import call, command, environment, module, run, words
@@ -160,6 +160,33 @@ def test_a_language_without_a_voice_is_named(server: RunningServer, tmp_path: Pa
     assert (0, "There is no voice for af, only text.\n") == (done.returncode, done.stderr.decode())
     assert ["[af]", *WORDS] == words(done.stdout.decode())
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("deltas", "longest"),
+    [
+        (["[es]", *[f" {word}" for word in VOCABULARY * 30]], LONG + 8),
+        (["[es] ", *[f"{word} " for word in VOCABULARY * 30]], LONG + 8),
+        ([*" ".join(VOCABULARY * 30)], LONG + 8),
+        (["สวัสดีครับ", "ทุกคน"] * 100, LONG + 10),
+        ([*"กำลังพูดอยู่นี่เอง" * 30], LONG + 2),
+        ([*"今天我们继续说下去" * 60], LONG),
+    ],
+)
+async def test_a_text_without_sentences_becomes_lines_of_whole_words(
+    capsys: pytest.CaptureFixture[str], deltas: list[str], longest: int
+) -> None:
+    shown = Subtitled()
+    for delta in deltas:
+        shown.translation(delta)
+    before = capsys.readouterr().out
+    shown.end()
+    lines = (before + capsys.readouterr().out).splitlines()
+
+    text = "".join(deltas)
+    assert len(before.splitlines()) > 2
+    assert all(LONG - 10 <= len(line) <= longest for line in before.splitlines())
+    assert (" " if " " in text else "").join(lines) == text.strip()
 
 
 async def test_an_old_openai_package_is_named() -> None:
