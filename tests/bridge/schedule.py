@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.bridge.service import RATE, WORD_MS, silence, word
@@ -15,6 +17,18 @@ from tests.bridge.simulation import Simulation
 LANGUAGES = ("en", "de", "fr", "ja")
 tens = st.integers(2, 30).map(lambda tenths: tenths * 10)
 _pauses = st.integers(60, 120).map(lambda tenths: tenths * 10)
+
+
+def conversations(examples: int) -> settings:
+    """Settings of a test with so many examples, always the same ones. With `EXAMPLES` in the environment: with so many
+    as that says, different ones in each run."""
+    wanted = os.environ.get("EXAMPLES")
+    return settings(
+        max_examples=int(wanted or examples),
+        derandomize=wanted is None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ from operator import itemgetter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.bridge.schedule import Schedule, Speech, speeches, traits
+from tests.bridge.schedule import Schedule, Speech, conversations, speeches, traits
 from tests.bridge.service import RATE, silence
 from tests.bridge.simulation import Simulation
 from tests.bridge.tasks import DIALECTS, simulated
 
 both = pytest.mark.parametrize("dialect", DIALECTS)
-thorough = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = conversations(15)
 WINDOW_MS = 20
 
 

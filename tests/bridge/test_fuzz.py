@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compat.bridge import Bridge
@@ -28,10 +28,11 @@ from compat.bridge.actions import (
 )
 from compat.errors import BadRequest, ServiceTimedOut, ServiceUnavailable
 from compat.openai_api.realtime.opening import opening
+from tests.bridge.schedule import conversations
 from tests.bridge.stage import counting, resolve
 from tests.bridge.tasks import TaskWire
 
-PATIENT = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = conversations(200)
 Json: TypeAlias = Any
 
 plain = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6)

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.bridge.schedule import Schedule, Speech, speeches, traits
+from tests.bridge.schedule import Schedule, Speech, conversations, speeches, traits
 from tests.bridge.service import silence, word
 from tests.bridge.simulation import Simulation
 from tests.bridge.tasks import DIALECTS, simulated
 
 both = pytest.mark.parametrize("dialect", DIALECTS)
-thorough = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = conversations(20)
 
 
 def schedules(commits: float) -> st.SearchStrategy[Schedule]:
@@ -131,7 +131,7 @@ def test_detected_turns_that_the_client_commits_early(
 
 
 @both
-@settings(thorough, max_examples=10)
+@conversations(10)
 @given(speech=speeches(1, 8), schedule=schedules(0.05), like=traits(splits=True), manual=st.booleans())
 def test_a_clear_drops_only_uncommitted_audio(
     dialect: str, speech: Speech, schedule: Schedule, like: dict[str, Any], manual: bool

@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bridge.schedule import Schedule, Speech, speeches
+from tests.bridge.schedule import Schedule, Speech, conversations, speeches
 from tests.bridge.service import Service
 from tests.bridge.translating import FLAT, NESTED, TEXT_ONLY, Listening, TranslateService, spoken_numbers
 
 WHISPER: dict[str, Any] = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
 models = pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
-thorough = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = conversations(10)
 traits = st.fixed_dictionaries(
     {
         "settles": st.booleans(),
