@@ -95,6 +95,10 @@ class CallTransport:
     def figures(self) -> Mapping[str, object]:
         return self._peer.figures
 
+    @property
+    def unheard(self) -> float:
+        return self._peer.unheard
+
     async def read(self) -> str | bytes:
         if self._session is not None and not self._listening:
             self._listening = True

@@ -321,7 +321,7 @@ class LiveSession:
         while not isinstance(frame := await self._outgoing.take(), Hangup):
             assert isinstance(frame, str)  # noqa: S101 - only the service gets bytes
             try:
-                async with asyncio.timeout(self._bounds.unread):
+                async with asyncio.timeout(self._bounds.unread + self._caller.unheard):
                     await self._caller.write(frame)
             except TimeoutError:
                 if not self._stalled:

@@ -341,6 +341,10 @@ class _SocketTransport:
     def figures(self) -> Mapping[str, object]:
         return {}
 
+    @property
+    def unheard(self) -> float:
+        return 0.0
+
     def begin(self, session: LiveSession) -> None:
         self._socket.state.take = session.take  # see server/websocket
 

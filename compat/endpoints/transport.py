@@ -19,6 +19,11 @@ class ClientTransport(Protocol):
 
     @property
     def figures(self) -> Mapping[str, object]: ...
+    @property
+    def unheard(self) -> float:
+        """Seconds of a call's voice that wait to be heard. `write` may wait for them."""
+        ...
+
     async def read(self) -> str | bytes: ...
     def write_now(self, texts: Sequence[str]) -> bool:
         """Write events at once and return True. Return False if they have to wait for `write`."""

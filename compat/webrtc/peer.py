@@ -35,7 +35,6 @@ BATCH: Final = 2 * RATE * sdp.PTIME // 1000  # bytes of sound that are handed ov
 UNSENT: Final = 64 << 10  # bytes on the data channel above which `send` waits
 UNREAD: Final = 1000  # messages on the data channel that wait to be read
 CLOSING: Final = 2.0  # seconds for the last messages
-PLAYING: Final = 10.0  # seconds for the last of the voice
 BITS: Final = 32_000  # a second, of the voice
 DISORDER: Final = 2048  # chunks of SCTP out of order
 RENEWAL: Final = datetime.timedelta(days=29)
@@ -301,11 +300,14 @@ class Peer:
         if self._timer is None:
             self._set_timer()
 
+    @property
+    def unheard(self) -> float:
+        """Seconds of voice that wait to be heard, at most `voice.MOST`."""
+        return self._voice.waiting
+
     async def played(self) -> None:
-        """Wait for the end of the voice, for at most `PLAYING`."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PLAYING):
-                await self._silent.wait()
+        """Wait for the end of the voice, or of the call."""
+        await self._silent.wait()
 
     def _set_timer(self) -> None:
         due = self._voice.due

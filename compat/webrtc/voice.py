@@ -58,6 +58,11 @@ class VoiceTrack:
         """When to call `take`; None while there is nothing to send."""
         return self._due
 
+    @property
+    def waiting(self) -> float:
+        """Seconds of voice that are still to be sent."""
+        return len(self._waiting) / 2 / RATE
+
     def put(self, pcm: bytes, now: float) -> None:
         """Add voice."""
         if not self._waiting and self._tail < TAIL:

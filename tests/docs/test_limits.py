@@ -101,7 +101,7 @@ CODE = {
     "message arrives",
     "calls by WebRTC that are not connected": f"{calls.PENDING}, half of them of one client; "
     f"each {peer.CONNECTING:g} s",
-    "voice of a translated call that waits to be played": f"{voice.MOST} s; {peer.PLAYING:g} s after `session.close`",
+    "voice of a translated call that waits to be played": f"{voice.MOST} s",
     "a live session": f"`COMPAT_MAX_SESSION`, {SET.max_session / 3600:g} h",
     "requests, sessions and long jobs at a time, bytes of uploads": "`COMPAT_MAX_REQUESTS`, `COMPAT_MAX_SESSIONS`, "
     f"`COMPAT_MAX_JOBS`, `COMPAT_MAX_SPOOL`: {SET.max_requests}, {SET.max_sessions}, {SET.max_jobs:,}, "

@@ -42,6 +42,11 @@ class Client:
         self.events: list[dict[str, Any]] = []
         self._wrote = asyncio.Event()
         self.figures: dict[str, object] = {}
+        self.unheard = 0.0
+        self.reads = asyncio.Event()
+        """Whether it reads: otherwise writes wait."""
+        self.reads.set()
+        self.code: int | None = None
 
     async def read(self) -> str:
         frame = await self.queue.get()
@@ -53,14 +58,15 @@ class Client:
         return False
 
     async def write(self, text: str) -> None:
+        await self.reads.wait()
         self.events.append(json.loads(text))
         self._wrote.set()
 
     def play(self, pcm: bytes) -> None:
         """These sessions have no voice."""
 
-    async def close(self, code: int, reason: str) -> None:
-        pass
+    async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - only the code is of interest
+        self.code = code
 
     async def answered(self, count: int) -> None:
         while len(self.asked) < count:
@@ -238,3 +244,16 @@ def test_short_and_long_frames_of_a_burst_are_answered_in_order() -> None:
 
     places = [received.index(f"'{number}'".encode()) for number in range(count)]
     assert sorted(places) == places
+
+
+@pytest.mark.parametrize(("unheard", "code"), [(0.0, 1008), (60.0, None)])
+async def test_a_write_may_take_as_long_as_the_voice_before_it(unheard: float, code: int | None) -> None:
+    async with running(Bounds(unread=0.05)) as (session, client, task):
+        client.unheard = unheard
+        client.reads.clear()
+        session.take(question(1))
+        await asyncio.wait([task], timeout=0.2)
+        assert (client.code, task.done()) == (code, code is not None)
+        client.reads.set()
+        if code is None:
+            await client.answered(1)

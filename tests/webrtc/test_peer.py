@@ -13,7 +13,7 @@ import pytest
 
 from compat.webrtc import sdp, voice
 from compat.webrtc.ice import PATHS
-from compat.webrtc.peer import PLAYING, Certificate, Lost, Peer, fingerprint
+from compat.webrtc.peer import Certificate, Lost, Peer, fingerprint
 from compat.webrtc.port import Port, bind
 from tests.webrtc.caller import PACE, RATE, Caller, calling
 from tests.webrtc.offers import CHROMIUM, FINGERPRINT
@@ -174,7 +174,7 @@ async def test_a_caller_that_leaves_is_not_spoken_to(port: Port) -> None:
         await caller.connection.close()
         with pytest.raises(Lost):
             await peer.receive()
-        async with asyncio.timeout(PLAYING / 2):
+        async with asyncio.timeout(voice.MOST / 2):
             await peer.played()
 
 

@@ -95,5 +95,5 @@ def test_the_oldest_of_a_minute_is_skipped() -> None:
     track = VoiceTrack(*FIRST)
     for second in range(MOST + 3):
         track.put(bytes([second + 1, 0]) * RATE, 0.0)
-    assert track.skipped == 3
+    assert (track.skipped, track.waiting) == (3, MOST)
     assert track.take(LEAD)[0].pcm[:2] == b"\4\0"
