@@ -17,20 +17,21 @@ from compat.cli.main import main
 from tests.running import RunningServer
 
 ROOT = Path(__file__).parent.parent.parent
+PLACES = f"{ROOT / 'tests' / 'absent'}{os.pathsep}{ROOT}"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def environment(server: RunningServer | None, more: Mapping[str, str] = NOTHING) -> dict[str, str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("DASHSCOPE_", "OPENAI_"))}
     base = {"OPENAI_BASE_URL": server.base_url} if server else {}
-    return {**plain, "PYTHONPATH": str(ROOT), **base, **more}
+    return {**plain, "PYTHONPATH": PLACES, **base, **more}
 
 
 def module(folder: Path, name: str, code: str) -> dict[str, str]:
     """Return an environment in which the program imports this module in place of the installed one."""
     (place := folder / "modules").mkdir()
     (place / f"{name}.py").write_text(code)
-    return {"PYTHONPATH": f"{place}{os.pathsep}{ROOT}"}
+    return {"PYTHONPATH": f"{place}{os.pathsep}{PLACES}"}
 
 
 def command(*arguments: str) -> list[str]:

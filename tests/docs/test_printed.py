@@ -141,6 +141,7 @@ def command(block: Block, server: RunningServer, folder: Path) -> list[str]:
 def test_a_printed_program_runs(server: RunningServer, folder: Path, block: Block) -> None:
     path = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     given = {**os.environ, "PATH": path, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "none-needed"}
+    given["PYTHONPATH"] = str(ROOT / "tests" / "absent")
 
     done = subprocess.run(
         command(block, server, folder), cwd=folder, env=given, capture_output=True, text=True, timeout=150, check=False

@@ -23,6 +23,7 @@ from tests.witnesses import free_port, installed, program
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 MODULES = ROOT / "tests" / "clients" / "node_modules"
+ABSENT = ROOT / "tests" / "absent"
 WORDS = VOCABULARY[:3]
 SEPARATE = {"README.md", "fastapi_dictation.py", "whisper_to_this.diff", "microphone.py"}  # other tests run these
 SEPARATE |= {"browser.html", "browser_webrtc.html", "browser_translate.html", "browser_translate_webrtc.html"}
@@ -44,7 +45,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def environment(server: RunningServer) -> dict[str, str]:
-    return {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "none-needed"}
+    own = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "none-needed", "PYTHONPATH": str(ABSENT)}
+    return {**os.environ, **own}
 
 
 def run(server: RunningServer, folder: Path, *command: str) -> str:

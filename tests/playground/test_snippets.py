@@ -26,6 +26,7 @@ from tests.whole.speech import pcm
 from tests.witnesses import installed, program
 
 MODULES = Path(__file__).parent.parent / "clients" / "node_modules"
+ABSENT = Path(__file__).parent.parent / "absent"
 BEGINNING = re.compile(r"ever tried.*ever failed", re.IGNORECASE | re.DOTALL)
 SPOKEN = "it was the best of times"
 KEY = "sk-of-this-tab"
@@ -45,7 +46,7 @@ def curl(_: Path, code: str) -> list[str]:
 
 def python(folder: Path, code: str) -> list[str]:
     (folder / "try.py").write_text(code)
-    return [sys.executable, "try.py"]
+    return ["env", f"PYTHONPATH={ABSENT}", sys.executable, "try.py"]
 
 
 def node(folder: Path, code: str) -> list[str]:

@@ -15,7 +15,7 @@ from compat.emulator import sample
 from tests.running import RunningServer, running_server
 from tests.whole.speech import remembering
 
-LOOPS = 3
+LOOPS = 2
 LINES = (
     "it was the best of times",
     "it was the worst of times",
@@ -63,7 +63,7 @@ def test_forty_four_seconds_streamed(server: RunningServer) -> None:
 
 @pytest.fixture(scope="module")
 def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the 44 s sample repeated to more than two minutes."""
+    """Return the 44 s sample repeated to a minute and a half."""
     with wave.open(str(sample.path())) as source:
         rate, pcm = source.getframerate(), source.readframes(source.getnframes())
     path = tmp_path_factory.mktemp("looped") / "looped.wav"
