@@ -31,7 +31,8 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     A session ends after `longest`, if given. Open turns then have `grace` to finish; those still open are ended and
     have `parting` to be answered. If the client ends the session, or has sent all the sound that it may, what it said
-    is answered until the service says nothing for `patience`, in which it may be found dead and be connected again.
+    is answered until the client gets nothing new for `patience`, in which the service may be found dead and be
+    connected again.
 
     While only sound comes, deadlines are looked at every `glance`, and what no replay needs is forgotten.
     """

@@ -34,7 +34,7 @@ from compat.errors import CompatError
 
 class Link:
     """`setup`: the settings that the service has, or gets when it is connected. `since`: when `state` was entered.
-    `heard_at`: when the service last said something. `_used`: the connection has carried a session."""
+    `_used`: the connection has carried a session."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Link:
         self.setup = setup
         self.state, self.since = LinkState.CLOSED, 0.0
         self._retries = Retries()
-        self.heard_at = 0.0
+        self._heard_at = 0.0
         self._used = False
         self.dialect = dialect(setup.model)
         self._sender = Sender(outbox, binder, self.dialect, limits)
@@ -85,7 +85,7 @@ class Link:
     @property
     def quiet_since(self) -> float:
         """When this state was entered, or the service last said something in it."""
-        return max(self.since, self.heard_at)
+        return max(self.since, self._heard_at)
 
     @property
     def open(self) -> bool:
@@ -137,7 +137,7 @@ class Link:
 
     def opened(self, now: float) -> None:
         self._enter(LinkState.READY, now)
-        self.heard_at, self._used = now, False
+        self._heard_at, self._used = now, False
         self.dialect = dialect(self.setup.model)
         self._sender.connect(self.dialect)
         if not self.dialect.rules.acknowledged:
@@ -273,7 +273,7 @@ class Link:
 
     def heard(self, now: float) -> None:
         """The service sent something other than an error."""
-        self.heard_at = now
+        self._heard_at = now
         if self._sender.heard(now):
             self.progressed()
 
@@ -300,7 +300,7 @@ class Link:
                 return self._retries.not_before
             case LinkState.FINISHING:
                 # What was sent faster than it was spoken may take as long to hear as it lasts.
-                return max(self.since, self.heard_at, self._sender.heard_by) + self._limits.finishing
+                return max(self.since, self._heard_at, self._sender.heard_by) + self._limits.finishing
             case _:
                 assert_never(self.state)
 
@@ -308,14 +308,14 @@ class Link:
     def _answer_due(self) -> float | None:
         if self.awaiting:
             patience = self._limits.stalled if self._binder.detecting else self._sender.commits.patience
-            return max(self.heard_at, self._sender.commits.at) + patience
+            return max(self._heard_at, self._sender.commits.at) + patience
         if not self._binder.speaking:
             return None
         if self._sender.unanswered > self._limits.stalled * TICKS:
-            return self.heard_at + self._limits.stalled
+            return self._heard_at + self._limits.stalled
         if self._sender.retriable or not self._binder.following:
             # The caller may have stopped sending in mid-turn: what it sent is heard once more, to be sure.
-            return max(self.heard_at, self._sender.heard_by) + self._limits.stalled
+            return max(self._heard_at, self._sender.heard_by) + self._limits.stalled
         return None
 
     def overdue(self, now: float) -> bool:

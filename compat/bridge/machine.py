@@ -103,7 +103,7 @@ class Bridge:
         self._lifespan = Lifespan(self._link, self._binder, self._caller)
         self._filling = Filling(self._link, self._replay, self._caller, self._outbox.face)
         self._shutdown = Shutdown(
-            self._items, self._binder, self._replay, self._caller, self._link, self._limits, self._outbox.face
+            self._items, self._binder, self._replay, self._caller, self._link, self._limits, self._outbox
         )
         timed = self._link, self._lifespan, self._vad_commits, self._filling, self._shutdown, self._switch
         self._alarm = Alarm(self._outbox, timed, self._limits.glance)
@@ -245,7 +245,7 @@ class Bridge:
 
     def translated(self, ticket: str, text: str | CompatError, now: float) -> list[Action]:
         """The result of `Translate`."""
-        self._outbox.act(*self._outbox.face.translated(ticket, text))
+        self._outbox.tell(self._outbox.face.translated(ticket, text))
         return self._done(now)
 
     def allow(self, seconds: float, reason: CompatError) -> None:

@@ -12,7 +12,8 @@ from compat.openai_api.realtime import server_events as ours
 
 class Outbox:
     """Collects the actions of one call. `ids("event")` returns a new identifier of that kind; `on_event` is called with
-    every event of the Realtime API, which `face` says to the client."""
+    every event of the Realtime API, which `face` says to the client. `told` changes when the client gets something, or
+    will, as nothing is said twice."""
 
     def __init__(
         self,
@@ -24,17 +25,23 @@ class Outbox:
         self.face = face or RealtimeFace()
         self._on_event = on_event
         self._actions: list[Action] = []
+        self.told = 0
 
     def event_id(self) -> str:
         return self.ids("event")
 
     def to_client(self, event: Said) -> None:
-        self._actions += self.face.said(event)
+        self.tell(self.face.said(event))
         if not isinstance(event, SourceDelta | VoiceDelta):
             self._on_event(event)
 
     def error(self, error: CompatError, event_id: str | None = None) -> None:
         self.to_client(ours.Error(event_id=self.event_id(), error=ours.Fault.of(error, event_id)))
+
+    def tell(self, actions: list[Action]) -> None:
+        """Perform actions of `face`."""
+        self.told += bool(actions)
+        self._actions += actions
 
     def to_service(self, frame: str | bytes) -> None:
         self._actions.append(ToUpstream(frame))

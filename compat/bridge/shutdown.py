@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from compat.bridge.actions import Hangup
 from compat.bridge.caller import CallerSide
-from compat.bridge.face import Face
 from compat.bridge.items import ItemEvents
 from compat.bridge.limits import REASON, TICKS, SessionLimits
 from compat.bridge.link import Link
+from compat.bridge.outbox import Outbox
 from compat.bridge.replay import ReplayBuffer
 from compat.bridge.turns import TurnBinder
 from compat.errors import BadRequest, CompatError, ServiceTimedOut, ServiceUnavailable
@@ -37,7 +37,7 @@ class Shutdown:
         caller: CallerSide,
         link: Link,
         limits: SessionLimits,
-        face: Face,
+        outbox: Outbox,
     ) -> None:
         self.until: float | None = None
         self.listening = True
@@ -50,16 +50,17 @@ class Shutdown:
         self._caller = caller
         self._link = link
         self._limits = limits
-        self._face = face
+        self._outbox = outbox
         self._ends_at: float | None = None
         self._heard_at = 0.0
         self._patience = 0.0
+        self._told = 0
 
     def start(self, now: float) -> None:
         self._ends_at = now + self._limits.longest if self._limits.longest else None
 
     def begin(self, grace: float, now: float, reason: CompatError | None = None, patience: float = 0.0) -> None:
-        """`patience`: the grace lasts at least until the service has said nothing for so long."""
+        """`patience`: the grace lasts at least until the client has got nothing new for so long."""
         self.reason = reason or self.reason
         self.until, self._patience = now + grace, patience
         self._heard_at = max(self._link.heard_by, now) + self._replay.unsent / TICKS + self._limits.settling
@@ -77,7 +78,10 @@ class Shutdown:
 
     def advance(self, now: float) -> bool:
         """End what is open, if it is time. True if the time for answers is over too."""
-        late = self._until is not None and now >= self._until
+        if self.until is not None and self._told != self._outbox.told:
+            self._told = self._outbox.told
+            self.until = max(self.until, now + self._patience)
+        late = self.until is not None and now >= self.until
         if late and self._stop_listening(now):
             self.until = now + self._limits.parting
             return False
@@ -86,13 +90,9 @@ class Shutdown:
         return late
 
     @property
-    def _until(self) -> float | None:
-        return None if self.until is None else max(self.until, self._link.heard_at + self._patience)
-
-    @property
     def busy(self) -> bool:
         return bool(
-            self._face.busy
+            self._outbox.face.busy
             or self._items.open
             or self._binder.speaking
             or self._replay.future
@@ -129,6 +129,6 @@ class Shutdown:
 
     @property
     def deadline(self) -> float | None:
-        if self._until is None:
+        if self.until is None:
             return self._ends_at
-        return self._until if self.busy or not self.listening else min(self._until, self._heard_at)
+        return self.until if self.busy or not self.listening else min(self.until, self._heard_at)

@@ -259,13 +259,27 @@ def test_a_slow_service_has_the_time_as_long_as_it_answers(model: str) -> None:
     client.close()
 
     while not client.hangup:
-        client.wait(8.0)
+        client.wait(3.0)
         client.deliver()
 
     client.check()
     assert client.text == "es1 es2 es3 es4 es5 es6 es7 es8"
     assert client.sessions == 1
     assert not client.of("error")
+
+
+def test_a_session_ends_although_the_connection_to_the_service_breaks_again_and_again() -> None:
+    client = Listening(TranslateService(model=FLAT), FLAT, language="es")
+    client.connect()
+    client.append(silence(600) + word(1) + silence(900))
+    client.close()
+
+    for _ in range(60):
+        client.connect()
+        client.wait(1.0)
+        client.cut()
+
+    assert client.hangup == Hangup(1000, "")
 
 
 def test_a_service_that_works_in_real_time_has_the_time_for_what_it_was_sent() -> None:

@@ -96,7 +96,7 @@ CODE = {
     "answers to its own events that a live client does not read": f"{Bounds().backlog >> 20} MiB",
     "the final output of a live session that its client does not read": f"{websocket.WebSocketProtocol.ending:g} s",
     "answers to what was said before `session.close`, or before the bound of a key": f"{SessionLimits().patience:g} s, "
-    "or `COMPAT_GRACE` if it is longer, without an answer, after DashScope has heard all of it",
+    "or `COMPAT_GRACE` if it is longer, without a new one, after DashScope has heard all of it",
     "a live client that does not answer pings": f"{run.PONG:g} s in which the server reads from it, and no long "
     "message arrives",
     "calls by WebRTC that are not connected": f"{calls.PENDING}, half of them of one client; "
