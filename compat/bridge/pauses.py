@@ -1,8 +1,8 @@
 """Estimates where turns begin and end, for a service that does not report it.
 
-The documentation of `qwen3-livetranslate-flash-realtime` (2026-03) lists no events of speech: a report then says which
-turn it is about, and not where in the sound that turn is. When it comes, the speaker may be in the next turn already,
-which has to be sent again if the connection breaks.
+The event page of `qwen3-livetranslate-flash-realtime` (docs.qwencloud.com, read 2026-11) lists no events of speech,
+that of version 3.5 does. A report then says which turn it is about, and not where in the sound that turn is. When it
+comes, the speaker may be in the next turn already, which has to be sent again if the connection breaks.
 """
 
 from __future__ import annotations
