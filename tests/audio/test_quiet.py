@@ -51,8 +51,7 @@ def test_every_cut_is_within_the_interval() -> None:
     assert 5.0 * 8000 <= sample <= 7.0 * 8000
 
 
-@pytest.mark.parametrize("rate", [8000, 16_000])
-@pytest.mark.parametrize("softest", [0, 90])
+@pytest.mark.parametrize(("rate", "softest"), [(8000, 90), (16_000, 0)])
 @pytest.mark.parametrize(
     ("parts", "ended", "place"),
     [
