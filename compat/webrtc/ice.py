@@ -1,4 +1,5 @@
-"""The ICE-lite agent of one call (RFC 8445, 2.5): it answers checks, and sends where the caller has chosen."""
+"""The ICE-lite agent of one call (RFC 8445, 2.5): it answers checks, and sends where the caller has chosen or, after
+that, where the caller sends from."""
 
 from __future__ import annotations
 
@@ -56,8 +57,10 @@ class Agent:
         """Return whether an authentic check came on this path."""
         return path in self._known
 
-    def take(self, data: bytes) -> None:
-        """Take a datagram of DTLS or SRTP (RFC 7983)."""
+    def take(self, data: bytes, path: Path) -> None:
+        """Take a datagram of DTLS or SRTP (RFC 7983) from a known path. Its answers go there: a caller whose address
+        changes, behind a NAT, does not choose its path again."""
+        self._path = path
         if 127 < data[0] < 192:
             self._on_media(data)
         elif 19 < data[0] < 64 and not self._queue.full():
@@ -90,6 +93,6 @@ class Agent:
         self.send(data)
 
     def send(self, data: bytes) -> None:
-        """Send a datagram where the caller has chosen, if there is such a path."""
+        """Send a datagram to the caller's path, if there is one."""
         if self._path is not None:
             self._path.send(data)

@@ -184,7 +184,7 @@ class Port:
                 if data and data[0] < 4:
                     self.checked(data, path, address)
                 elif data:
-                    agent.take(data)
+                    agent.take(data, path)
         finally:
             agent.lose(path)
 
@@ -208,7 +208,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         if known is not None and data and data[0] > 3:
             agent, path = known
             if agent.knows(path):
-                agent.take(data)
+                agent.take(data, path)
             return
         path = known[1] if known else UdpPath(self._transport, addr)
         checked = self._port.checked(data, path, addr[:2])

@@ -117,7 +117,7 @@ async def test_a_packet_with_another_key_is_dropped(port: Port) -> None:
         await caller.microphone.played.wait()
         before = len(b"".join(heard))
         for junk in (b"\x80\x6f" + bytes(40), b"\x80", b"\x80\x6f\xff\xff" + bytes(300)):
-            peer.agent.take(junk)
+            peer.agent.take(junk, peer.agent._path)  # type: ignore[arg-type]  # noqa: SLF001 - it has one
         assert len(b"".join(heard)) == before
         assert not peer.closed
 
@@ -210,10 +210,11 @@ async def test_a_caller_with_another_certificate_is_refused(port: Port) -> None:
     await peers[0].close()
 
 
-def credentials(peer: Peer, **changes: str) -> bytes:
+def credentials(peer: Peer, *, nominated: bool = True, **changes: str) -> bytes:
     """Return a check of the caller in tests.webrtc.offers, with changes."""
     right = {"local": peer.agent.fragment, "remote": "Ab+1", "password": peer.agent.password} | changes
-    return request(password=right["password"], USERNAME=f"{right['local']}:{right['remote']}")
+    user = f"{right['local']}:{right['remote']}"
+    return request(nominated=nominated, password=right["password"], USERNAME=user)
 
 
 HOSTILE: dict[str, Callable[[Peer], bytes]] = {
@@ -241,6 +242,31 @@ async def test_a_datagram_without_the_credentials_gets_no_answer(port: Port, hos
         assert first[:2] == b"\x01\x01"
         assert len(first) <= len(credentials(peer))
         assert peer.agent.found.is_set()
+    port.remove(peer.agent)
+
+
+async def test_a_caller_whose_address_changes_hears_the_rest_at_the_new_one(port: Port) -> None:
+    """Its NAT has given it another port: it sends from there, and its checks do not choose the path again."""
+    peer, _ = answering(port, CHROMIUM)
+    loop = asyncio.get_running_loop()
+    with contextlib.ExitStack() as stack:
+        before, after = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)]
+
+        async def checked(caller: socket.socket, *, nominated: bool) -> None:
+            await loop.sock_sendall(caller, credentials(peer, nominated=nominated))
+            assert (await loop.sock_recv(caller, 2000))[:2] == b"\x01\x01"
+
+        for caller in (before, after):
+            caller.setblocking(False)
+            caller.connect(("127.0.0.1", port.number))
+            await checked(caller, nominated=caller is before)
+            peer.agent.send(b"voice")
+            assert await loop.sock_recv(before, 2000) == b"voice"  # a check alone may be that of a spare path
+        await loop.sock_sendall(after, b"\x16\xfe\xff" + bytes(60))
+        await checked(after, nominated=False)
+        peer.agent.send(b"voice")
+        async with asyncio.timeout(5):
+            assert await loop.sock_recv(after, 2000) == b"voice"
     port.remove(peer.agent)
 
 
