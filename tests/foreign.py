@@ -29,7 +29,9 @@ import uvicorn
 import compat
 from compat.server.run import FALSE_ALARMS
 
-PACKAGES: Final = ("uvicorn", "websockets", "httpx2", "httpcore2", "starlette", "httptools", "click", "limits", "rich")
+PACKAGES: Final = (
+    "uvicorn", "websockets", "httpx2", "httpcore2", "starlette", "httptools", "click", "limits", "rich", "aiortc",
+)  # fmt: skip
 STANDARD: Final = (
     bytes,
     dict,

@@ -20,6 +20,7 @@ from aiortc import InvalidStateError, RTCCertificate, RTCDataChannel, RTCSctpCap
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
 from av import AudioFrame, CodecContext, Packet
 from av.error import FFmpegError
+from OpenSSL import SSL
 
 from compat.dashscope_api.live import opus
 from compat.webrtc import rtp, sdp, voice
@@ -103,6 +104,14 @@ class VoiceEncoder:
         return b"".join(map(bytes, self._codec.encode(frame)))
 
 
+class Dtls(RTCDtlsTransport):
+    """aiortc's SCTP sends in tasks of its own, also when the call has ended: asyncio would log their exceptions."""
+
+    async def _send_data(self, data: bytes) -> None:
+        with contextlib.suppress(ConnectionError, SSL.Error):
+            await super()._send_data(data)
+
+
 class Peer:
     """The caller's end of one call. `agent` has to be on the port before the caller gets the answer."""
 
@@ -121,7 +130,7 @@ class Peer:
         self._loop = asyncio.get_running_loop()
         self._offer = offer
         self.agent = Agent(offer.fragment, self._media, self._loop.time())
-        self._dtls = RTCDtlsTransport(self.agent, [certificate])  # type: ignore[arg-type]
+        self._dtls = Dtls(self.agent, [certificate])  # type: ignore[arg-type]
         self._dtls._set_role("client" if offer.setup == "active" else "server")  # noqa: SLF001
         self._dtls.on("statechange", self._on_state)
         self._sctp: RTCSctpTransport | None = None

@@ -168,6 +168,15 @@ async def test_a_caller_that_leaves_ends_the_call(port: Port) -> None:
             await peer.receive()
 
 
+async def test_what_sctp_sends_to_a_caller_that_has_left_is_no_error(port: Port) -> None:
+    """It sends in tasks of its own when its timers expire. asyncio would log their exceptions."""
+    async with call(port, b"") as (caller, peer):
+        await caller.connection.close()
+        with pytest.raises(Lost):
+            await peer.receive()
+        await peer._dtls._send_data(b"again")  # noqa: SLF001 - the name by which SCTP calls it
+
+
 async def test_a_caller_that_leaves_is_not_spoken_to(port: Port) -> None:
     async with call(port, b"", speaks=True) as (caller, peer):
         peer.play(bytes(2 * voice.RATE * voice.MOST))
