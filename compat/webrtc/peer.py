@@ -32,6 +32,9 @@ CHANNEL: Final = "oai-events"
 CONNECTING: Final = 15.0  # seconds from the answer to DTLS
 ALIVE: Final = 15.0  # seconds without an authentic datagram after which a call is considered lost
 LONGEST: Final = RATE * 120 // 1000  # samples of a packet (RFC 6716, 3.2.5)
+TAIL: Final = 2 * RATE // 100  # bytes of the last sound that may be speech
+LOUD: Final = 328
+"""The peak of the last sound, -40 dBFS, from which it may be speech."""
 BATCH: Final = 2 * RATE * sdp.PTIME // 1000  # bytes of sound that are handed over together
 UNSENT: Final = 64 << 10  # bytes on the data channel above which `send` waits
 UNREAD: Final = 1000  # messages on the data channel that wait to be read
@@ -138,7 +141,8 @@ class Peer:
         self._events: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._writable = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
-        self._track, self._decoder = CallTrack(), Decoder()
+        self._track, self._decoder = CallTrack(self._speaking), Decoder()
+        self._last = b""
         self._hear: Callable[[bytes], object] | None = None
         self._sound: list[bytes] = []
         self._size = 0
@@ -271,10 +275,14 @@ class Peer:
     def _play(self, parts: list[Part]) -> None:
         for part in parts:
             sound = bytes(2 * part.samples) if isinstance(part, Silence) else self._decoder.decode(part)
+            self._last = sound[-TAIL:]
             self._sound.append(sound)
             self._size += len(sound)
         if self._size >= BATCH:
             self.flush()
+
+    def _speaking(self) -> bool:
+        return max(map(abs, memoryview(self._last).cast("h")), default=0) >= LOUD
 
     def flush(self) -> None:
         """Hand over the sound so far."""

@@ -2,11 +2,13 @@
 
 A packet in order passes at once. Packets behind a gap wait for the missing ones, at most `PATIENCE`; then the gap
 becomes silence of its length. While nothing arrives, as with a muted microphone, silence follows the time, `PATIENCE`
-behind it, so that turns end.
+behind it, so that turns end. If the sound stopped in the middle of a word, the network has probably stalled: then
+silence begins after `STALLED`, because silence in a word splits it, and the packets may still come.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import msgspec
@@ -16,6 +18,7 @@ from compat.webrtc.rtp import Packet
 
 RATE: Final = opus.RATE  # samples a second, of Opus' clock
 PATIENCE: Final = 0.2  # seconds
+STALLED: Final = 1.5  # seconds
 STEP: Final = 0.1  # seconds of silence at a time
 STEP_SAMPLES: Final = round(STEP * RATE)
 JUMP: Final = 2 * RATE
@@ -33,10 +36,11 @@ Part: TypeAlias = bytes | Silence
 
 class CallTrack:
     """Times are in seconds on one clock. `lost` counts packets that did not arrive in time, and `late` those that
-    arrived after that or twice."""
+    arrived after that or twice. `speaking` tells whether the last packet may end in the middle of a word."""
 
-    def __init__(self) -> None:
+    def __init__(self, speaking: Callable[[], bool] = lambda: False) -> None:
         self.lost = self.late = 0
+        self._speaking = speaking
         self._source: int | None = None
         self._next = 0
         """The number of the next packet."""
@@ -82,11 +86,16 @@ class CallTrack:
             while self._waiting and now >= self._oldest + PATIENCE:
                 parts += self._give_up(now)
             return parts
-        while self._origin is not None and now >= max(self._arrived, self._end) + PATIENCE + STEP:
+        while self._origin is not None and self._missing(now):
             parts.append(self._silence(STEP_SAMPLES))
             self._ahead += STEP_SAMPLES
             self._paused = True
         return parts
+
+    def _missing(self, now: float) -> bool:
+        """Whether a step of silence is due."""
+        waited = now - STEP - max(self._arrived, self._end)
+        return waited >= PATIENCE and (self._paused or waited >= STALLED or not self._speaking())
 
     @property
     def _oldest(self) -> float:

@@ -83,6 +83,23 @@ def test_a_burst_after_a_stall_leaves_the_silence_out_of_the_next_pause() -> Non
     assert found == [0, "100 ms", "100 ms", "290 ms", *range(1, 26), 26, "190 ms", 27]
 
 
+@pytest.mark.parametrize(
+    ("moments", "expected"),
+    [
+        ([0.41, 1.59], []),
+        ([0.41, 1.61], ["100 ms"] * 14),
+        ([1.61, 1.71, 1.81], ["100 ms"] * 16),
+    ],
+)
+def test_silence_begins_later_where_a_word_may_go_on(moments: list[float], expected: list[str]) -> None:
+    track = CallTrack(lambda: True)
+    track.feed(packet(0), 0.0)
+    assert [index(part) for now in moments for part in track.tick(now)] == expected
+    held_up = [part for at in (1, 2) for part in track.feed(packet(at), moments[-1])]
+    assert [part for part in held_up if not isinstance(part, Silence)] == [packet(at).payload for at in (1, 2)]
+    assert len(held_up) == (2 if not expected else 3)
+
+
 def test_a_new_source_begins_a_new_clock() -> None:
     assert heard((0.0, packet(0)), (0.02, packet(900, source=2)), (0.04, packet(901, source=2))) == [0, 900, 901]
 
