@@ -41,7 +41,7 @@ from compat.openai_api.shapes import decoded
 from compat.openai_api.translations.session import TranslationPatch
 from compat.upstream.shares import Shares, overloaded
 from compat.webrtc import sdp
-from compat.webrtc.peer import Certificate, Lost, Peer, fingerprint
+from compat.webrtc.peer import HANGUP, Certificate, Lost, Peer, fingerprint
 from compat.webrtc.port import Port
 from compat.webrtc.track import RATE
 
@@ -134,7 +134,7 @@ class Calls:
         if call.pending and call.task is not None:
             call.task.cancel()
         else:
-            await call.peer.close()
+            await call.peer.close(HANGUP)
         return Response(status_code=200)
 
     async def sideband(self, socket: WebSocket) -> None:

@@ -38,7 +38,8 @@ LOUD: Final = 328
 BATCH: Final = 2 * RATE * sdp.PTIME // 1000  # bytes of sound that are handed over together
 UNSENT: Final = 64 << 10  # bytes on the data channel above which `send` waits
 UNREAD: Final = 1000  # messages on the data channel that wait to be read
-CLOSING: Final = 2.0  # seconds for the last messages
+CLOSING: Final = 8.0  # seconds for the last messages; SCTP repeats lost ones after 1, 3 and 7 s
+HANGUP: Final = 2.0  # seconds for them when the client has asked for the end
 BITS: Final = 32_000  # a second, of the voice
 DISORDER: Final = 2048  # chunks of SCTP out of order
 RENEWAL: Final = datetime.timedelta(days=29)
@@ -208,14 +209,14 @@ class Peer:
         if self._channel.bufferedAmount > UNSENT:
             self._writable.clear()
 
-    async def close(self) -> None:
-        """Send what is still to be sent, for a moment, and end the call."""
+    async def close(self, patience: float = CLOSING) -> None:
+        """Send what is still to be sent, for at most `patience` seconds, and end the call."""
         if self._channel is not None and not self.closed:
             gone = asyncio.Event()
             self._channel.on("close", gone.set)
             self._channel.close()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSING):
+                async with asyncio.timeout(patience):
                     await gone.wait()
         if self._ticking is not None:
             self._ticking.cancel()

@@ -158,6 +158,24 @@ async def test_a_caller_that_reads_nothing_holds_the_next_message_back(port: Por
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(pour(peer), 0.5)
         assert 60 < len(sent) < 200
+        await caller.connection.close()
+    relay.close()
+
+
+@pytest.mark.slow
+async def test_a_caller_whose_network_loses_the_last_message_twice_gets_it(port: Port) -> None:
+    relay = Relay(port.number, seed=1)
+    await relay.open()
+    async with call(port, b"", relay.instead) as (caller, peer):
+        await caller.opened.wait()
+        await peer.send('{"type": "session.created"}')
+        await caller.until("created")
+        relay.deaf = True
+        asyncio.get_running_loop().call_later(2.5, setattr, relay, "deaf", False)
+        await peer.send('{"type": "session.closed"}')
+        await peer.close()
+        async with asyncio.timeout(5):
+            await caller.until("closed")
     relay.close()
 
 
