@@ -307,7 +307,7 @@ class Realtime:
             expires_at=expires_at,
             limits=SessionLimits(longest=self._settings.max_session, grace=self._settings.grace),
             configured=admitted.configured,
-            spread=random.random(),  # noqa: S311 - jitter, not a secret
+            spread=random.SystemRandom().random(),
             on_event=sent,
             engine=self._engine,
             preferred=translator or preferred_model(self._settings, admitted.principal),
