@@ -1,4 +1,5 @@
-"""Finding the quietest point of speech, the fallback for a cut without a pause, and where speech goes on. Pure."""
+"""How loud sound is: the quietest point of speech, the fallback for a cut without a pause, where speech goes on after
+one, and whether it stops in the middle. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from operator import mul
 _ENOUGH = 8000  # samples per second examined; more would block the event loop for longer
 _HALF = 0.010  # seconds: 20 ms are measured in halves, so that each sample is read once
 _ABOVE = 10.0 ** (6 / 10)  # the power of the softest speech to that of the quietest tenth: 6 dB
+_LOUD = 328  # the peak of what may be speech: -40 dBFS
 _WORD = 10  # halves: what is shorter is a click
 
 
@@ -43,6 +45,11 @@ def resumption(pcm: bytes, rate: int, pause: float, *, ended: bool) -> int | Non
             found = number * half
         spoken, since = spoken + 1, 0
     return None if ended and since >= pause / _HALF else found
+
+
+def loud(pcm: bytes) -> bool:
+    """Whether mono s16le may be speech."""
+    return max(map(abs, _samples(pcm)), default=0) >= _LOUD
 
 
 def _samples(pcm: bytes) -> array.array[int]:

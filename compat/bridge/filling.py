@@ -8,6 +8,7 @@ It begins later if the last sound may be the middle of a word: then the network 
 
 from __future__ import annotations
 
+from compat.audio import quiet
 from compat.bridge.caller import CallerSide
 from compat.bridge.face import Face
 from compat.bridge.limits import TICKS
@@ -21,8 +22,6 @@ _LATE = 1.0
 _STALLED = 2.0
 """Seconds that it may be later in the middle of a word."""
 _TAIL = TICKS // 10
-_LOUD = 328
-"""The peak of the last sound, -40 dBFS, from which it may be speech."""
 _LONGEST = 3.0
 """Seconds of the longest sound that a client is expected to send at a time."""
 
@@ -53,14 +52,10 @@ class Filling:
     def tick(self, now: float) -> None:
         if self.deadline is None or now < self.deadline:
             return
-        if self._patient and _peak(self._replay.tail(_TAIL)) >= _LOUD:
+        if self._patient and quiet.loud(self._replay.tail(_TAIL)):
             self._due += _STALLED
         else:
             self._caller.fill(_STEP)
             self._left -= _STEP
             self._due = now + _STEP
         self._patient = False
-
-
-def _peak(pcm: bytes) -> int:
-    return max(map(abs, memoryview(pcm).cast("h")), default=0)

@@ -22,6 +22,7 @@ from av import AudioFrame, CodecContext, Packet
 from av.error import FFmpegError
 from OpenSSL import SSL
 
+from compat.audio import quiet
 from compat.dashscope_api.live import opus
 from compat.webrtc import rtp, sdp, voice
 from compat.webrtc.ice import Agent
@@ -33,8 +34,6 @@ CONNECTING: Final = 15.0  # seconds from the answer to DTLS
 ALIVE: Final = 15.0  # seconds without an authentic datagram after which a call is considered lost
 LONGEST: Final = RATE * 120 // 1000  # samples of a packet (RFC 6716, 3.2.5)
 TAIL: Final = 2 * RATE // 100  # bytes of the last sound that may be speech
-LOUD: Final = 328
-"""The peak of the last sound, -40 dBFS, from which it may be speech."""
 BATCH: Final = 2 * RATE * sdp.PTIME // 1000  # bytes of sound that are handed over together
 UNSENT: Final = 64 << 10  # bytes on the data channel above which `send` waits
 UNREAD: Final = 1000  # messages on the data channel that wait to be read
@@ -283,7 +282,7 @@ class Peer:
             self.flush()
 
     def _speaking(self) -> bool:
-        return max(map(abs, memoryview(self._last).cast("h")), default=0) >= LOUD
+        return quiet.loud(self._last)
 
     def flush(self) -> None:
         """Hand over the sound so far."""

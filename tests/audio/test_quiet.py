@@ -1,4 +1,4 @@
-"""The quietest 20 ms between two times, and where speech goes on after a pause."""
+"""The quietest 20 ms between two times, where speech goes on after a pause, and whether sound may be speech."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from compat.audio.quiet import quietest, resumption
+from compat.audio.quiet import loud, quietest, resumption
 
 
 def noise(seconds: float, rate: int, *, dips: tuple[tuple[float, float], ...] = ()) -> bytes:
@@ -81,3 +81,10 @@ def test_speech_goes_on_after_its_last_pause(
     found = resumption(pcm.tobytes(), rate, 0.4, ended=ended)
 
     assert found == (None if place is None else round(place * rate))
+
+
+@pytest.mark.parametrize(
+    ("samples", "speech"), [([], False), ([0] * 9, False), ([0, 327, -327], False), ([0, -328], True)]
+)
+def test_sound_from_40_dbfs_may_be_speech(samples: list[int], speech: bool) -> None:
+    assert loud(array.array("h", samples).tobytes()) == speech
