@@ -34,6 +34,7 @@ from websockets.protocol import State
 
 from compat.config.principal import ANYONE
 from compat.server import refusal
+from compat.server.closing import untaken
 from compat.server.memory import FREE, Memory
 from compat.server.parsing import UNREADABLE, WebSocketConnection, length
 from compat.server.refusal import LINGER
@@ -52,12 +53,15 @@ CROWDED: Final = "Too many long messages at a time: send appends of up to 64 KiB
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket connection.
 
-    `ending`: seconds for the client to read the last frames; must exceed uvicorn's own `close_timeout` of 10.
-    `whole`: seconds for a long message to arrive: enough for 14 MB at 190 kbit/s.
+    `ending`: seconds in which the client reads and sends nothing, after which the connection is aborted if the
+    application has ended. Closing it while the client still reads what was sent before would lose that: if the client
+    sends something then, such as a ping, the connection is reset.
+    `whole`: seconds for a long message to arrive: enough for 14 MB at 190 kbit/s. After a close frame, the connection
+    stays open for no longer than that.
     """
 
     conn: WebSocketConnection
-    ending: ClassVar[float] = 12.0
+    ending: ClassVar[float] = 30.0
     whole: ClassVar[float] = 600.0
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
@@ -71,6 +75,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._came = memoryview(b"")
         self._due = 0
         self._handled = 0
+        self._parsed = 0
+        self.close_timeout = self.whole
         self._taking: asyncio.Handle | None = None
         self._pong = b""
         self._joined = bytearray()
@@ -95,7 +101,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().on_task_complete(task)
         self._memory.free()
         self._take_later()
-        self._cut(after=self.ending)
+        self._watch()
 
     def share(self, memory: Shares) -> None:
         """Count the memory of long messages in `memory`, which connections share."""
@@ -256,6 +262,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._limit = None
 
     def _parse(self, data: bytes | memoryview) -> None:
+        self._parsed += 1
         super().data_received(data)  # type: ignore[arg-type]  # websockets takes any buffer
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.handshake_initiated = self.close_sent = True
@@ -330,6 +337,22 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self._pong:
             pong, self._pong = self._pong, b""
             self.transport.write(pong)
+
+    @property
+    def _signs(self) -> tuple[int, int]:
+        """What changes when the client sends or reads something."""
+        return self._parsed, untaken(self.transport)
+
+    def _watch(self) -> None:
+        """Abort the connection when the client shows no sign of life for `ending`."""
+        if not self.disconnected:
+            self._cutting = self.loop.call_later(self.ending, self._look, self._signs)
+
+    def _look(self, before: tuple[int, int]) -> None:
+        if self._signs == before or self.transport.is_closing():
+            self.transport.abort()
+        else:
+            self._watch()
 
     def _cut(self, *, after: float) -> None:
         if self._cutting is not None:

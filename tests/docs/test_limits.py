@@ -94,7 +94,8 @@ CODE = {
     f"{Bounds().eager // 32_000} s while less than half of the client's share of `COMPAT_MAX_LIVE_MEMORY` is free",
     "output of the service that a live client does not read": f"{Bounds().ahead >> 10} KiB, {Bounds().unread:g} s",
     "answers to its own events that a live client does not read": f"{Bounds().backlog >> 20} MiB",
-    "the final output of a live session that its client does not read": f"{websocket.WebSocketProtocol.ending:g} s",
+    "the final output of a live session": f"{websocket.WebSocketProtocol.ending:g} s in which its client reads and "
+    f"sends nothing, {websocket.WebSocketProtocol.whole / 60:g} min in all",
     "answers to what was said before `session.close`, or before the bound of a key": f"{SessionLimits().patience:g} s, "
     "or `COMPAT_GRACE` if it is longer, without a new one, after DashScope has heard all of it",
     "a live client that does not answer pings": f"{run.PONG:g} s in which the server reads from it, and no long "

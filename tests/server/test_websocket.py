@@ -61,6 +61,10 @@ class Watched(WebSocketProtocol):
         LOST.set()
 
 
+class Patient(Watched):
+    ending = 1.0
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     with serve(Starlette(routes=[WebSocketRoute("/live", hello), WebSocketRoute("/echo", echo)])) as root:
@@ -227,6 +231,26 @@ def test_a_client_that_stops_reading_is_cut_off(query: bytes, ping: float) -> No
     LOST.clear()
     with serve(FLOODED, ws=Watched, ping=ping, pong=0.05) as root, unread(root, query):
         assert LOST.wait(10)
+
+
+async def say_goodbye(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_bytes(bytes(1 << 16))
+    await socket.close()
+
+
+def test_a_client_that_reads_late_gets_everything_although_it_sends_something_before() -> None:
+    LOST.clear()
+    app = Starlette(routes=[WebSocketRoute("/flood", say_goodbye)])
+    with serve(app, ws=Patient) as root, unread(root) as client:
+        for _ in range(24):
+            client.sendall(PING)
+            assert not LOST.wait(0.05)
+        client.sendall(b"\x88\x80\0\0\0\0")
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert len(received) > 1 << 16
+    assert b"\x88\x02\x03\xe8" in received[-200:]
 
 
 def test_the_server_stops_although_a_client_does_not_read() -> None:
