@@ -12,8 +12,8 @@ from compat.openai_api.realtime import server_events as ours
 
 class Outbox:
     """Collects the actions of one call. `ids("event")` returns a new identifier of that kind; `on_event` is called with
-    every event of the Realtime API, which `face` says to the client. `told` changes when the client gets something, or
-    will, as nothing is said twice."""
+    every event of the Realtime API, which `face` says to the client. `told` counts the times that the client got
+    something, or will; nothing is repeated."""
 
     def __init__(
         self,

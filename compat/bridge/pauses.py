@@ -22,7 +22,7 @@ _MARGIN = 200 * TICKS_A_MS
 
 
 class Pauses:
-    """`rate` returns that of the sound."""
+    """`rate` returns the sample rate of the sound, in Hz."""
 
     def __init__(self, replay: ReplayBuffer, rate: Callable[[], int]) -> None:
         self._replay = replay

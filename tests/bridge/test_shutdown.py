@@ -233,12 +233,18 @@ def test_a_client_that_ends_a_translation_is_told_what_has_no_answer() -> None:
     assert said[-1] == Hangup(1000, "")
 
 
-@pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
-def test_what_was_said_before_the_close_is_translated_by_another_connection_if_the_service_hangs(model: str) -> None:
+def closing(model: str, pause_ms: int) -> Listening:
+    """Return a client that has said eight words and closes its session."""
     client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model, language="es")
     client.connect()
-    client.append(silence(600) + b"".join(word(number) + silence(100) for number in range(1, 9)))
+    client.append(silence(600) + b"".join(word(number) + silence(pause_ms) for number in range(1, 9)))
     client.close()
+    return client
+
+
+@pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
+def test_what_was_said_before_the_close_is_translated_by_another_connection_if_the_service_hangs(model: str) -> None:
+    client = closing(model, pause_ms=100)
 
     for _ in range(50):
         client.wait(0.5)  # nothing that the service says arrives
@@ -253,10 +259,7 @@ def test_what_was_said_before_the_close_is_translated_by_another_connection_if_t
 
 @pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
 def test_a_slow_service_has_the_time_as_long_as_it_answers(model: str) -> None:
-    client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model, language="es")
-    client.connect()
-    client.append(silence(600) + b"".join(word(number) + silence(900) for number in range(1, 9)))
-    client.close()
+    client = closing(model, pause_ms=900)
 
     while not client.hangup:
         client.wait(3.0)

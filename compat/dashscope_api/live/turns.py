@@ -211,13 +211,13 @@ Report: TypeAlias = TurnReport | Opened | Finished | Refused | SetupRefused | Br
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a protocol asks of the one who sends. Times are in seconds.
+    """What a protocol requires of the sender. Times are in seconds.
 
     `frame_bytes`: the audio in one message. `acknowledged`: a session begins with its first audio, which may be sent
     after `Opened`. `idle`: time without audio after which to finish a session. `longest`: audio, and `tokens`: input
     tokens, after which to finish it between two turns. `lingers`: a turn that has its result may get more text until
-    its session is finished. `reported`: the service works in real time, and speech that it was sent shows in a report
-    within this time.
+    its session is finished. `reported`: the service works in real time, and reports speech at most this long
+    after it was sent.
     """
 
     frame_bytes: int
