@@ -59,12 +59,13 @@ class CheckVocabulary(msgspec.Struct, frozen=True):
 
 class Translate(msgspec.Struct, frozen=True):
     """Translate a sentence with this model in the background, and call `translated` with this `ticket`. `target`: a
-    language's code."""
+    language's code. `terms` maps phrases to their translations."""
 
     ticket: str
     text: str
     target: str
     model: str
+    terms: dict[str, str] = {}
 
 
 class Hangup(msgspec.Struct, frozen=True):

@@ -48,7 +48,7 @@ class Interpreter:
         self._source = Sequencer[str]()
         self._target = Sequencer[str | bytes]()
         self._said: dict[str, str] = {}
-        self._targets: dict[str, str] = {}
+        self._settings: dict[str, TranslationSession] = {}
         self._fault: realtime.Fault | None = None
         self._heard_text, self._spoken_text = _Spacing(), _Spacing()
         self._sentences = None if translators.find(session.native) else Sentences(ids)
@@ -142,7 +142,7 @@ class Interpreter:
         if item in self._open:
             return
         self._open.add(item)
-        self._targets[item] = self.session.target
+        self._settings[item] = self.session
         self._source.begin(item)
         if self._sentences is None:
             self._target.begin(item)
@@ -168,11 +168,11 @@ class Interpreter:
             if text and self.session.transcription is not None:
                 delta = self._heard_text.join(item, text)
                 yield self._to_client(ours.InputTranscriptDelta(event_id=self._ids("event"), delta=delta))
-            target = (self._targets.pop if text is None else self._targets.get)(item, self.session.target)
+            settings = (self._settings.pop if text is None else self._settings.get)(item, self.session)
             if self._sentences is not None:
                 for ticket, sentence in self._sentences.add(text):
                     self._target.begin(ticket)
-                    yield Translate(ticket, sentence, target, self.session.native)
+                    yield Translate(ticket, sentence, settings.target, settings.native, settings.phrases)
 
     def _spoken(self, pieces: list[tuple[str, str | bytes | None]]) -> Iterator[Action]:
         """Pieces of the translation in order."""

@@ -8,7 +8,7 @@ model detects the source language. Responses are not streamed, because some mode
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from compat.dashscope_api.calls import Call, Reply, json_call
 from compat.dashscope_api.chat import URL, Completion
@@ -23,17 +23,20 @@ _SENTENCE = re.compile("[.!?](?=\\s)\\s*|[\u3002\uff01\uff1f\u0964\u104b\u17d4]\
 _SPACE = re.compile(r"\s+")
 
 
-def call(text: str, *, model: str, target: str) -> Call:
-    """Return the request to translate `text`. `target` is an English language name or a language code."""
-    return json_call(
-        URL,
-        {
-            "model": model,
-            "messages": [{"role": "user", "content": text}],
-            "translation_options": {"source_lang": "auto", "target_lang": target},
-        },
-        rate=model,
-    )
+def call(text: str, *, model: str, target: str, terms: Mapping[str, str] | None = None) -> Call:
+    """Return the request to translate `text`. `target` is an English language name or a language code. `terms` maps
+    phrases to their translations; those that the text has are sent, because each costs tokens."""
+    options: dict[str, object] = {"source_lang": "auto", "target_lang": target}
+    used = [{"source": source, "target": wanted} for source, wanted in (terms or {}).items() if _has(text, source)]
+    if used:
+        options["terms"] = used
+    body = {"model": model, "messages": [{"role": "user", "content": text}], "translation_options": options}
+    return json_call(URL, body, rate=model)
+
+
+def _has(text: str, phrase: str) -> bool:
+    phrase = phrase.strip().casefold()
+    return bool(phrase) and phrase in text.casefold()
 
 
 def text(reply: Reply) -> str:

@@ -1,7 +1,8 @@
 """Qwen-MT on POST /compatible-mode/v1/chat/completions.
 
 Model Studio's "Qwen-MT API reference" (2026): exactly one user message, `translation_options` at the top, 8192 tokens
-of input. The emulator does not translate: English to English is returned as it is, all else is marked.
+of input. The emulator does not translate: English to English is returned as it is, all else is marked, and the words of
+`terms` are replaced.
 """
 
 from __future__ import annotations
@@ -39,9 +40,15 @@ class MtMessage(msgspec.Struct, frozen=True):
     content: str
 
 
+class MtTerm(msgspec.Struct, frozen=True):
+    source: str
+    target: str
+
+
 class TranslationOptions(msgspec.Struct, frozen=True):
     target_lang: str
     source_lang: str = "auto"
+    terms: list[MtTerm] = []
 
 
 class MtStreamOptions(msgspec.Struct, frozen=True):
@@ -62,7 +69,7 @@ async def translate(call: ApiCall) -> Response:
         raise refusals.algorithm("translation_options is required")
     ask = call.decode(MtRequest)
     text = _text(ask)
-    answer = translation(text, ask.translation_options.target_lang)
+    answer = translation(text, ask.translation_options)
     if ask.stream:
         return sse.streaming(sse.compat_stream(_chunks(call, ask, answer), call))
     message = {"role": "assistant", "content": answer}
@@ -71,11 +78,20 @@ async def translate(call: ApiCall) -> Response:
     return refusals.json_response(envelope | {"choices": [choice], "usage": _usage(text, answer)})
 
 
-def translation(text: str, target: str) -> str:
+def translation(text: str, options: TranslationOptions) -> str:
     """Each line unchanged for English to English, otherwise prefixed with the target language: `[French] …`."""
-    english = target.lower() in {"english", "en"}
-    mark = "English" if english else target
-    return "\n".join(line if english and line.isascii() else f"[{mark}] {line}" for line in text.split("\n"))
+    english = options.target_lang.lower() in {"english", "en"}
+    mark = "English" if english else options.target_lang
+    return "\n".join(
+        ("" if english and line.isascii() else f"[{mark}] ") + _replaced(line, options.terms)
+        for line in text.split("\n")
+    )
+
+
+def _replaced(line: str, terms: list[MtTerm]) -> str:
+    for term in terms:
+        line = line.replace(term.source, term.target)
+    return line
 
 
 def _text(ask: MtRequest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from compat.bridge.actions import CheckVocabulary, Translate
@@ -15,8 +15,8 @@ from compat.errors import BadRequest, CompatError
 log = logging.getLogger("compat.live")
 VocabularyCheck: TypeAlias = Callable[[str, str, Principal], Awaitable[object]]
 """Raises BadRequest if a stored vocabulary, by its id, does not fit DashScope's model."""
-Translation: TypeAlias = Callable[[str, str, Principal, str], Awaitable[str]]
-"""Returns a text in another language, given by its code, by a model. Raises CompatError."""
+Translation: TypeAlias = Callable[[str, str, Principal, str, Mapping[str, str]], Awaitable[str]]
+"""Returns a text in another language, given by its code, by a model, with some terms. Raises CompatError."""
 
 
 PATIENCE = 45.0  # seconds for which a sentence waits for a model that is away
@@ -54,7 +54,7 @@ class Errands:
         until, delay = time.monotonic() + self._patience, self._first_delay
         while True:
             try:
-                return await self._translate(action.text, action.target, principal, action.model)
+                return await self._translate(action.text, action.target, principal, action.model, action.terms)
             except CompatError as exc:
                 wait = max(delay, exc.retry_after or 0.0)
                 if not exc.retryable or time.monotonic() + wait > until:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -53,14 +53,21 @@ class Translator:
             transcript, text=joined(segment.text for segment in segments), segments=tuple(segments)
         )
 
-    async def sentence(self, text: str, target: str, principal: Principal, model: str) -> str:
+    async def sentence(self, text: str, target: str, principal: Principal, model: str, terms: Mapping[str, str]) -> str:
         """Translate a sentence of live speech. The sentences behind it wait, so a call that hangs is given up soon."""
-        return await self.once(text, target, principal, model, within=LIVE)
+        return await self.once(text, target, principal, model, terms, within=LIVE)
 
     async def once(
-        self, text: str, target: str, principal: Principal, model: str = "", *, within: float | None = None
+        self,
+        text: str,
+        target: str,
+        principal: Principal,
+        model: str = "",
+        terms: Mapping[str, str] | None = None,
+        *,
+        within: float | None = None,
     ) -> str:
-        call = translation.call(text, model=model or self._model, target=languages.name(target).title())
+        call = translation.call(text, model=model or self._model, target=languages.name(target).title(), terms=terms)
         call = msgspec.structs.replace(call, within=within)
         try:
             return translation.text(await self._service.send(call, principal))

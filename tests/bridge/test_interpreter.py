@@ -57,6 +57,19 @@ def test_sentences_are_told_in_the_order_in_which_they_were_spoken(order: tuple[
     assert client.text == "es1 es2 es3"
 
 
+def test_a_sentence_has_the_phrases_of_the_settings_in_which_it_began() -> None:
+    client = Listening(Service(), TEXT_ONLY)
+    client.connect()
+    for phrases in ({"w1": "uno"}, None):
+        client.say("session.update", session={"dashscope": {"phrases": phrases}})
+        client.append(silence(600) + word(1) + silence(700))
+        while client.service is not None and client.service.lines:
+            line = client.service.lines.popleft()
+            client.perform(client.bridge.from_upstream(line, client.now))
+
+    assert [sentence.terms for sentence in client.sentences] == [{"w1": "uno"}, {}]
+
+
 def test_a_sentence_that_cannot_be_translated_is_an_error_and_the_next_follow() -> None:
     client = by_sentence(TURNS)
     first, second, third = client.sentences

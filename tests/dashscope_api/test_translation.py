@@ -20,6 +20,14 @@ def test_the_request() -> None:
     }
 
 
+def test_terms_that_the_text_has_are_sent() -> None:
+    terms = {"model studio": "百炼", "river": "河", " ": "空", "": "无"}
+    call = translation.call("Model Studio is here.", model="qwen-mt-flash", target="Chinese", terms=terms)
+
+    used = [{"source": "model studio", "target": "百炼"}]
+    assert json_of(call)["translation_options"] == {"source_lang": "auto", "target_lang": "Chinese", "terms": used}
+
+
 def translated(content: str, finish_reason: str = "stop") -> dict[str, Any]:
     return {"choices": [{"finish_reason": finish_reason, "message": {"role": "assistant", "content": content}}]}
 

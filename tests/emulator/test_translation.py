@@ -36,6 +36,15 @@ def test_english_stays_and_all_else_is_marked(start: Start, text: str, target: s
     assert got["usage"]["total_tokens"] == got["usage"]["prompt_tokens"] + got["usage"]["completion_tokens"]
 
 
+def test_terms_are_replaced(start: Start) -> None:
+    options = {"target_lang": "fr", "terms": [{"source": "morning", "target": "matin"}]}
+    messages = [{"role": "user", "content": "Good morning."}]
+    body = {"model": "qwen-mt-flash", "messages": messages, "translation_options": options}
+
+    got = start().http.post(CHAT, json=body).json()
+    assert got["choices"][0]["message"]["content"] == "[fr] Good matin."
+
+
 @pytest.mark.parametrize(
     ("model", "readings", "cumulative"),
     [
@@ -67,12 +76,14 @@ def test_a_stream(start: Start, model: str, readings: Readings, cumulative: bool
         ([{"role": "assistant", "content": "hello"}], {"target_lang": "English"}, 400),
         ([HELLO], {"target_lang": "Klingon"}, 400),
         ([HELLO], {"target_lang": "auto"}, 400),
+        ([HELLO], {"target_lang": "fr", "terms": {"hello": "salut"}}, 400),
+        ([HELLO], {"target_lang": "fr", "terms": [{"source": "hello"}]}, 400),
         ([HELLO], {"source_lang": "Klingon", "target_lang": "English"}, 400),
         ([{"role": "user", "content": "word " * 8193}], {"target_lang": "English"}, 400),
         ([{"role": "user", "content": "word " * 8192}], {"target_lang": "English"}, 200),
     ],
 )
-def test_what_it_refuses(start: Start, messages: list[Any], options: dict[str, str] | None, status: int) -> None:
+def test_what_it_refuses(start: Start, messages: list[Any], options: dict[str, Any] | None, status: int) -> None:
     body = {"model": "qwen-mt-flash", "messages": messages}
     answer = start().http.post(CHAT, json=body if options is None else body | {"translation_options": options})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from compat.bridge.actions import Translate
@@ -17,7 +19,7 @@ from compat.errors import (
     ServiceUnavailable,
 )
 
-SENTENCE = Translate("sentence_1", "Good morning.", "es", "qwen-mt-flash")
+SENTENCE = Translate("sentence_1", "Good morning.", "es", "qwen-mt-flash", {"morning": "días"})
 AWAY = CircuitOpen("DashScope has failed too often lately (chat).", retry_after=0.001)
 
 
@@ -27,8 +29,11 @@ class Answers:
     def __init__(self, *refusals: CompatError) -> None:
         self.left = list(refusals)
 
-    async def translate(self, text: str, target: str, principal: Principal, model: str) -> str:
-        assert (text, target, principal.key, model) == ("Good morning.", "es", "sk-own", "qwen-mt-flash")
+    async def translate(
+        self, text: str, target: str, principal: Principal, model: str, terms: Mapping[str, str]
+    ) -> str:
+        assert Translate(SENTENCE.ticket, text, target, model, dict(terms)) == SENTENCE
+        assert principal.key == "sk-own"
         if self.left:
             raise self.left.pop(0)
         return "Buenos días."

@@ -122,7 +122,6 @@ class TranslationSession(msgspec.Struct, frozen=True, kw_only=True):
         known = {
             "noise_reduction": self.noise_reduction is not None,
             "dashscope.voice": bool(self.voice) and self.speaks is None,
-            "dashscope.phrases": bool(self.phrases) and translators.find(self.native) is None,
             "transcription.language": self.source is not None and not self._takes_source,
         }
         return tuple(sorted(self.unread | {name for name, given in known.items() if given}))
