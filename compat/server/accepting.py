@@ -17,13 +17,16 @@ from typing import Final
 from compat.sharing.memory import SharedMemory
 
 log = logging.getLogger("compat")
-PAUSE: Final = 0.002  # seconds for which a connection is left to others
+PAUSE: Final = 0.002  # seconds for which a connection is left to other workers
 EXHAUSTED: Final = 1.0  # seconds until the next attempt if there are no file descriptors left
 SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Acceptor:
-    """Takes connections of `listener`. `count` returns how many this worker has."""
+    """Accept connections from `listener`. Each gets a protocol from `make`.
+
+    `count` returns how many connections this worker has.
+    """
 
     def __init__(
         self,
@@ -57,10 +60,10 @@ class Acceptor:
     def _resume(self) -> None:
         self._memory.connected(self._count())
         self._waiting = None
-        self._loop.add_reader(self._listener, self._look)
+        self._loop.add_reader(self._listener, self._accept_or_wait)
 
-    def _look(self) -> None:
-        """Accept a connection, or leave it to others for a moment."""
+    def _accept_or_wait(self) -> None:
+        """Accept a connection, or leave it to other workers for a moment."""
         mine = self._count() + len(self._tasks)
         self._memory.connected(mine)
         if mine > min((count for count in self._memory.connections if count >= 0), default=mine):

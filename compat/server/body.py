@@ -9,22 +9,22 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 
 class BodyReader(asyncio.BufferedProtocol):
-    """The protocol of a connection while the rest of a body arrives: asyncio reads it into the buffer, and no more.
+    """The protocol of a connection while the rest of a body arrives. asyncio reads into its buffer, and no further.
 
-    `protocol` is the connection's own, which is not shown these bytes. `arrived` counts them and returns how many are
-    still to come. `give_back` is called with them instead if the body is abandoned.
+    `protocol` is the connection's usual one, which does not get these bytes. `count` is called with the number of new
+    bytes and returns how many are missing. If the body is abandoned, `give_back` is called with the bytes.
     """
 
     def __init__(
         self,
         protocol: asyncio.Protocol,
         transport: asyncio.Transport,
-        arrived: Callable[[int], int],
+        count: Callable[[int], int],
         give_back: Callable[[bytearray], None],
     ) -> None:
         self._protocol = protocol
         self._transport = transport
-        self._arrived = arrived
+        self._count = count
         self._give_back = give_back
         self.connection_lost = protocol.connection_lost  # type: ignore[method-assign]
         self.pause_writing = protocol.pause_writing  # type: ignore[method-assign]
@@ -60,5 +60,5 @@ class BodyReader(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._rest = self._rest[nbytes:]
-        if not self._arrived(nbytes):
+        if not self._count(nbytes):
             self._transport.set_protocol(self._protocol)

@@ -79,7 +79,7 @@ def half_close(transport: asyncio.Transport) -> None:
         transport.write_eof()
 
 
-def untaken(transport: asyncio.Transport) -> int:
+def unacknowledged(transport: asyncio.Transport) -> int:
     """Return the number of bytes that the client has not acknowledged, or 0 if the kernel holds all of them.
 
     The kernel's send buffer is included while this process has bytes left. The buffer holds megabytes and accepts more

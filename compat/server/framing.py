@@ -1,4 +1,4 @@
-"""Where a message ends: requests that two readers could interpret differently, and responses to HTTP/1.0 clients."""
+"""Message framing: refuse requests whose end is ambiguous, and frame responses to HTTP/1.0 clients."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from compat.endpoints.usual import WHOLE
 from compat.errors import CompatError, Overloaded, ServiceUnavailable, TooSlow
 from compat.server import websocket
 from compat.server.body import BodyReader
-from compat.server.closing import ClosingTransport, disconnect, half_close, untaken
+from compat.server.closing import ClosingTransport, disconnect, half_close, unacknowledged
 from compat.server.connections import Connections, ConnectionSlot
 from compat.server.flow import Flow
 from compat.server.framing import unambiguous, unframed
@@ -33,11 +33,11 @@ HEADERS: Final = 100  # websockets parses the heads of upgrades again and accept
 SLOWEST: Final = 512  # bytes per second that a body must average over `body_timeout`
 DRAIN: Final = 4.0  # seconds for which a body may continue after its response
 DRAINED: Final = 32 << 20  # bytes of such a body: enough for the largest upload that OpenAI accepts
-UNREAD: Final = 60.0  # seconds in which a client reads nothing of a response
-STOPPING: Final = 10.0  # seconds that a stopping server waits for a client to read, or to send the rest of a body
-SOME: Final = 1 << 10  # bytes parsed at a time, which bounds queued requests: parsing stops while one is queued
-MANY: Final = 16 << 10  # of a body
-PIECES: Final = 64  # body chunks parsed per iteration of the event loop; the last block parsed may exceed it
+READ_TIMEOUT: Final = 60.0  # seconds for which a client may read nothing of a response
+STOPPING_TIMEOUT: Final = 10.0  # the same while the server stops; also seconds for the rest of a body
+HEAD_BLOCK: Final = 1 << 10  # bytes parsed at a time, which bounds queued requests: parsing stops while one is queued
+BODY_BLOCK: Final = 16 << 10  # the same within a body
+CHUNKS: Final = 64  # body chunks parsed per iteration of the event loop; the last block parsed may exceed it
 
 Stage = Literal["head", "body", "answer", "refused", "upgraded"]
 
@@ -69,38 +69,38 @@ class HttpProtocol(HttpToolsProtocol):
         self._slot = self._entered or self.enter(transport)
         self._slot.end = transport.abort
         super().connection_made(ClosingTransport(transport, self._end, lambda: self._ending))
-        self.flow = Flow(transport, lambda: not self._ending and bool(self._held or self.pipeline))
+        self.flow = Flow(transport, lambda: not self._ending and bool(self._unparsed or self.pipeline))
         self._real = transport
         self._stage: Stage = "head"
         self._since = self.loop.time()
-        self._came = 0
+        self._body_bytes = 0
         """Bytes of the body since `_since`."""
         self._drained = 0
         """Bytes to discard that have arrived: of a body, with its framing, after its response, or after `_end`."""
-        self._pieces = 0
-        self._later: asyncio.Handle | None = None
+        self._chunks = 0
+        self._parse_handle: asyncio.Handle | None = None
         self._running = self.cycle
-        self._rest = 0
-        """Bytes of the body that are still to come, if the request declared its length."""
+        self._body_left = 0
+        """Bytes of the body that have not arrived yet, if the request declared its length."""
         self._framing = 0
         """Bytes of a head, or bytes of chunk framing and trailers since the last data of a body."""
-        self._held = self._part = memoryview(b"")
-        self._asking = False
+        self._unparsed = self._block = memoryview(b"")
+        self._requested = False
         self._ending = self._stopping = False
         self._refusal: CompatError | None = None
-        self._closing: asyncio.TimerHandle | None = None
-        self._untaken = 0
-        self._taken_at = self._due = self.loop.time()
-        self._look()
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._unacknowledged = 0
+        self._read_at = self._check_at = self.loop.time()
+        self._check_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.all.leave(self._slot)
-        self._looking.cancel()
-        if self._closing is not None:
-            self._closing.cancel()
-        if self._later is not None:
-            self._later.cancel()
-        self._held = memoryview(b"")
+        self._check_timer.cancel()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        if self._parse_handle is not None:
+            self._parse_handle.cancel()
+        self._unparsed = memoryview(b"")
         self.pipeline.clear()
         if self._running is not None:  # uvicorn notifies the latest request only, which may be queued behind this one
             disconnect(self._running)
@@ -108,7 +108,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         self._stopping = True
-        self._since = self._taken_at = self.loop.time()
+        self._since = self._read_at = self.loop.time()
         super().shutdown()
 
     # --- receiving --------------------------------------------------------------------------------------------------
@@ -121,46 +121,46 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._stage != "refused":
             if self._idle:
                 self._since = self.loop.time()
-            self._held = memoryview(bytes(self._held) + data if self._held else data)
+            self._unparsed = memoryview(bytes(self._unparsed) + data if self._unparsed else data)
             self._parse()
 
     def _parse(self) -> None:
         """Parse received bytes until a request is queued behind an unfinished response. The number of body chunks per
         iteration of the event loop is bounded: one read can hold tens of thousands of chunks of one byte."""
-        if self._later is not None:
+        if self._parse_handle is not None:
             return
-        short, self._pieces = self._pieces >= PIECES, 0
-        while self._parsable and self._pieces < PIECES:
-            size = self._rest or (MANY if self._stage == "body" and not short else SOME)
-            self._part, self._held = self._held[:size], self._held[size:]
-            self._framing += len(self._part)
+        short, self._chunks = self._chunks >= CHUNKS, 0
+        while self._parsable and self._chunks < CHUNKS:
+            size = self._body_left or (BODY_BLOCK if self._stage == "body" and not short else HEAD_BLOCK)
+            self._block, self._unparsed = self._unparsed[:size], self._unparsed[size:]
+            self._framing += len(self._block)
             if self._stage == "body" and not self._answering:
-                self._drained += len(self._part)
-            super().data_received(self._part)  # type: ignore[arg-type]  # httptools takes any buffer
+                self._drained += len(self._block)
+            super().data_received(self._block)  # type: ignore[arg-type]  # httptools takes any buffer
             if self._framing > HEAD and self._stage in ("head", "body"):
                 self._refuse(head_too_large(HEADERS, HEAD))
             elif self._drained > DRAINED:
                 self._end(LINGER)
         if self._stage == "refused":
-            self._held = memoryview(b"")
-        if self._held:
+            self._unparsed = memoryview(b"")
+        if self._unparsed:
             self.flow.pause_reading()
         if self._parsable:
-            self._later = self.loop.call_soon(self._parse_more)
+            self._parse_handle = self.loop.call_soon(self._parse_more)
 
     def _parse_more(self) -> None:
-        self._later = None
+        self._parse_handle = None
         self._parse()
         if not self._answering or len(self.cycle.body) <= HIGH_WATER_LIMIT:
             self.flow.resume_reading()
 
     @property
     def _parsable(self) -> bool:
-        return bool(self._held) and not self.pipeline and self._stage not in ("refused", "upgraded")
+        return bool(self._unparsed) and not self.pipeline and self._stage not in ("refused", "upgraded")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._asking = True
+        self._requested = True
         self._enter("head")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -188,16 +188,16 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.send = unframed(self.cycle)  # type: ignore[assignment, method-assign]  # starlette's type
         if self._slot.surplus:
             self.cycle.keep_alive = False
-        self._rest = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        self._body_left = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
         self._enter("body")
-        if self._rest:
+        if self._body_left:
             self.scope["extensions"] = {WHOLE: self._whole}  # type: ignore[dict-item]  # it is our own
-            self._pieces = PIECES  # the application's first step may ask for the whole body
+            self._chunks = CHUNKS  # the application's first step may ask for the whole body
 
     def on_body(self, body: bytes) -> None:
-        self._came += len(body)
-        self._rest = max(0, self._rest - len(body))
-        self._pieces += 1
+        self._body_bytes += len(body)
+        self._body_left = max(0, self._body_left - len(body))
+        self._chunks += 1
         self._framing = 0
         cycle = self.cycle
         if not (cycle.body or cycle.response_complete):  # uvicorn would copy the bytes into a buffer and out of it
@@ -213,36 +213,36 @@ class HttpProtocol(HttpToolsProtocol):
         if self._answering:
             self._enter("answer")
         else:  # the response was complete before the request
-            self._asking = False
+            self._requested = False
             self._enter("head")
 
     async def _whole(self, size: int) -> bytearray | None:
         """Return the running request's body, or None if its size is another or the client disconnects."""
-        cycle, rest = self.cycle, self._rest
+        cycle, rest = self.cycle, self._body_left
         if cycle is not self._running or self._stage != "body" or len(cycle.body) + rest != size:
             return None
-        early, self._held = self._held[:rest], self._held[rest:]
-        return await BodyReader(self, self._real, self._arrived, self._give_back).read(cycle, size, early)
+        early, self._unparsed = self._unparsed[:rest], self._unparsed[rest:]
+        return await BodyReader(self, self._real, self._count_body, self._give_back).read(cycle, size, early)
 
-    def _arrived(self, size: int) -> int:
-        self._came += size
-        self._rest -= size
-        if not self._rest:
+    def _count_body(self, size: int) -> int:
+        self._body_bytes += size
+        self._body_left -= size
+        if not self._body_left:
             self.parser = HttpRequestParser(self)  # the old one expects the body
             self.on_message_complete()
-        return self._rest
+        return self._body_left
 
     def _give_back(self, data: bytearray) -> None:
-        self._rest += len(data)
+        self._body_left += len(data)
         if not self.cycle.disconnected:
-            self._held = memoryview(data + self._held)
+            self._unparsed = memoryview(data + self._unparsed)
             self._parse()
 
     def on_response_complete(self) -> None:
         if not self._answering:
             self._since = self.loop.time()
             if self._stage == "answer":
-                self._asking = False
+                self._requested = False
                 self._enter("head")
             else:  # the rest of the body is discarded
                 self.all.idle(self._slot, self._since)
@@ -257,7 +257,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.all.busy(self._slot)
         elif not self._answering:
             self.all.idle(self._slot, self._since)
-        self._came = self._framing = self._drained = 0
+        self._body_bytes = self._framing = self._drained = 0
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
@@ -273,7 +273,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._finish()
             return
         self._stage = "upgraded"  # the WebSocket protocol has its own limits
-        self._looking.cancel()
+        self._check_timer.cancel()
         self.all.busy(self._slot)
         self.flow.resume_reading()
         self.transport = self._real
@@ -296,24 +296,24 @@ class HttpProtocol(HttpToolsProtocol):
         lines = [b"%s: %s\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
         head = b"%s %s HTTP/1.1\r\n%s\r\n" % (self.parser.get_method(), self.url, b"".join(lines))
         self.parser = HttpRequestParser(self)
-        self._held = memoryview(head + rest)
+        self._unparsed = memoryview(head + rest)
 
     def _after_upgrade(self) -> bytes:
         """Return and remove the data behind a request for an upgrade. The parser's exception has its position."""
         upgrade = sys.exception()
-        end = upgrade.args[0] if isinstance(upgrade, HttpParserUpgrade) else len(self._part)
-        rest, self._held = bytes(self._part[end:]) + bytes(self._held), memoryview(b"")
+        end = upgrade.args[0] if isinstance(upgrade, HttpParserUpgrade) else len(self._block)
+        rest, self._unparsed = bytes(self._block[end:]) + bytes(self._unparsed), memoryview(b"")
         return rest
 
     # --- slow clients ----------------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _check_client(self) -> None:
         now = self.loop.time()
-        late = now - self._due  # nothing was read while the event loop was blocked
-        self._since += late
-        self._taken_at += late
-        self._due = now + min(1.0, self.head_timeout / 4, self.body_timeout / 4)
-        self._looking = self.loop.call_at(self._due, self._look)
+        delay = now - self._check_at  # of the event loop, which read nothing meanwhile
+        self._since += delay
+        self._read_at += delay
+        self._check_at = now + min(1.0, self.head_timeout / 4, self.body_timeout / 4)
+        self._check_timer = self.loop.call_at(self._check_at, self._check_client)
         if self._is_unread(now):
             self._real.abort()
         elif not self._ending:
@@ -329,22 +329,22 @@ class HttpProtocol(HttpToolsProtocol):
             case "body" if self.flow.read_paused:  # the server is slow, not the client
                 self._enter("body")
             case "body" if self._stopping:
-                if waited >= STOPPING:
+                if waited >= STOPPING_TIMEOUT:
                     self._refuse(
                         ServiceUnavailable("This server is shutting down.", code="shutting_down", retry_after=1.0)
                     )
-            case "body" if waited >= self.body_timeout and self._came >= self.body_timeout * SLOWEST:
+            case "body" if waited >= self.body_timeout and self._body_bytes >= self.body_timeout * SLOWEST:
                 self._enter("body")
             case "body" if waited >= self.body_timeout:
                 self._refuse(TooSlow(f"The request body arrives too slowly: less than {SLOWEST} bytes per second."))
 
     def _is_unread(self, now: float) -> bool:
         """Return whether the client has stopped reading."""
-        left = untaken(self._real)
-        if not left or left < self._untaken:
-            self._taken_at = now
-        self._untaken = left
-        return now - self._taken_at >= (STOPPING if self._stopping else UNREAD)
+        left = unacknowledged(self._real)
+        if not left or left < self._unacknowledged:
+            self._read_at = now
+        self._unacknowledged = left
+        return now - self._read_at >= (STOPPING_TIMEOUT if self._stopping else READ_TIMEOUT)
 
     @property
     def _answering(self) -> bool:
@@ -354,12 +354,12 @@ class HttpProtocol(HttpToolsProtocol):
     @property
     def _idle(self) -> bool:
         """Whether nothing has arrived since a response."""
-        return self._stage == "head" and bool(self.cycle) and not (self._asking or self._framing)
+        return self._stage == "head" and bool(self.cycle) and not (self._requested or self._framing)
 
     # --- closing ----------------------------------------------------------------------------------------------------
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's message
-        self._refuse(self._refusal or malformed(self._part))
+        self._refuse(self._refusal or malformed(self._block))
 
     def _refuse(self, error: CompatError) -> None:
         """Respond with `error`, then close the connection. Only close it if the response has already started or no byte
@@ -371,7 +371,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._finish()
             return
         answerable = self._stage == "head" or not self.cycle.response_started
-        if answerable and (self._framing or self._asking):
+        if answerable and (self._framing or self._requested):
             entry = None if self._stage == "head" else self.cycle.scope["state"].get("entry")  # the app's own
             self._real.write(answer(error, on_refusal(self.app_state), entry))
         if self._stage != "head":  # the application sees a disconnect
@@ -389,12 +389,12 @@ class HttpProtocol(HttpToolsProtocol):
         the client would lose data that it has not read yet."""
         if self._ending:
             return
-        expected = self._stage in ("body", "refused") or bool(self._held)
+        expected = self._stage in ("body", "refused") or bool(self._unparsed)
         self._ending = True
-        self._held = memoryview(b"")
+        self._unparsed = memoryview(b"")
         if not expected:
             self._real.close()
             return
         self.flow.resume_reading()
         half_close(self._real)
-        self._closing = self.loop.call_later(LINGER if self._stopping else linger, self._real.close)
+        self._close_timer = self.loop.call_later(LINGER if self._stopping else linger, self._real.close)

@@ -84,8 +84,8 @@ class _ChildEntry(msgspec.Struct, frozen=True):
 
 
 def relay(lines: IO[bytes]) -> None:
-    """Log the entries that the child writes to standard error. Other lines are of C++ libraries: messages about the
-    hardware, which are logged at debug level."""
+    """Log the entries that the child writes to standard error. Other lines come from C++ libraries and
+    are about the hardware; they are logged at debug level."""
     with lines:
         for line in lines:
             try:

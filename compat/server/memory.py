@@ -22,11 +22,11 @@ class Memory:
         self._part = Holding(shares, FREE)
         self._kept = 0
 
-    def belongs(self, party: Party) -> None:
+    def set_party(self, party: Party) -> None:
         self._part.party = party
 
     @property
-    def coming(self) -> int:
+    def incomplete(self) -> int:
         """The number of bytes counted for the incomplete message."""
         return self._part.taken
 

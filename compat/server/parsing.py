@@ -66,9 +66,9 @@ class WebSocketConnection(ServerProtocol):
         return Response(plain.status_code, plain.reason_phrase, Headers(headers), body)
 
 
-def length(came: memoryview) -> int:
-    """Return the length of the frame that begins here (RFC 6455, 5.2), or 0 if its head is not whole."""
-    head = bytes(came[:LONGEST_HEAD])
+def frame_length(data: memoryview) -> int:
+    """Return the length of the frame that begins here (RFC 6455, 5.2), or 0 if its head is incomplete."""
+    head = bytes(data[:LONGEST_HEAD])
     if len(head) < LONGEST_HEAD:
         return 0
     match head[1] & 127:

@@ -1,4 +1,4 @@
-"""The WebSocket protocol without pongs, with which the emulator serves its reading `pongs=false`."""
+"""The WebSocket protocol without pongs. The emulator uses it for its reading `pongs=false`."""
 
 from __future__ import annotations
 

@@ -12,17 +12,16 @@ uvicorn 0.54 has these faults, which this module corrects:
 - A message may take any time to arrive, and each connection may hold a message of the maximum size.
 - A pong that is queued behind a long frame, or that has not been read yet, counts as missing.
 
-A short text frame that arrives whole, which is nearly every frame of live audio, passes by websockets' parser and
-uvicorn's queue, which took a third of the time of a frame: `_take_whole` unmasks it and gives it to the application at
-once, if the application has set `scope["state"]["take"]`. `take` gets the text and returns whether it was handled; if
-not, the frame waits in the queue like any other. Whatever else arrives goes to the parser. The way back is
-`scope["state"]["put"]`, which writes the events of one step at once, without a turn of the event loop.
+A short text frame that arrives whole, which is nearly every frame of live audio, bypasses websockets' parser and
+uvicorn's queue, which take a third of the time of a frame. `_handle_whole` unmasks it and passes the text to
+`scope["state"]["take"]`, if the application has set that. `take` returns whether it has handled the text; if it has
+not, the frame is queued like any other. All other data goes to the parser. In the other direction, the application
+calls `scope["state"]["put"]`, which writes several events at once, without a turn of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
@@ -34,30 +33,30 @@ from websockets.protocol import State
 
 from compat.config.principal import ANYONE
 from compat.server import refusal
-from compat.server.closing import untaken
+from compat.server.closing import half_close, unacknowledged
 from compat.server.memory import FREE, Memory
-from compat.server.parsing import UNREADABLE, WebSocketConnection, length
+from compat.server.parsing import UNREADABLE, WebSocketConnection, frame_length
 from compat.server.refusal import LINGER
 from compat.upstream.masks import unmasked
 from compat.upstream.shares import Shares
 
 FRAMES: Final = 32  # frames handled per iteration of the event loop; the last block parsed may exceed it
-SOME: Final = 1 << 10  # bytes parsed at a time that may be of several frames
-MOST: Final = 1 << 14  # bytes of one frame parsed at a time
+BLOCK: Final = 1 << 10  # bytes parsed at a time if they may belong to several frames
+FRAME_BLOCK: Final = 1 << 14  # bytes of one frame parsed at a time
 TEXT: Final = 0x81  # the first byte of a text message in one frame (RFC 6455, 5.2)
 MASKED: Final = 0x80
-SHORTEST: Final = 8  # bytes: a shorter frame has no event in it
+SHORTEST: Final = 8  # bytes: a shorter frame contains no event
 CROWDED: Final = "Too many long messages at a time: send appends of up to 64 KiB, or fewer of them at once."
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket connection.
 
-    `ending`: seconds in which the client reads and sends nothing, after which the connection is aborted if the
-    application has ended. Closing it while the client still reads what was sent before would lose that: if the client
-    sends something then, such as a ping, the connection is reset.
-    `whole`: seconds for a long message to arrive: enough for 14 MB at 190 kbit/s. After a close frame, the connection
-    stays open for no longer than that.
+    `ending`: seconds without activity of the client after which the connection is aborted, once the application has
+    ended. It is not closed before that, because the client may still be reading what was sent: if the client then sends
+    something, such as a ping, the connection is reset and the unread data is lost.
+    `whole`: seconds for a long message to arrive: enough for 14 MB at 190 kbit/s. It also limits how long a
+    connection stays open after a close frame.
     """
 
     conn: WebSocketConnection
@@ -72,35 +71,35 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         )
         self._short = min(self.config.ws_max_size, (1 << 16) - 1)
         self._early = b""
-        self._came = memoryview(b"")
-        self._due = 0
+        self._unparsed = memoryview(b"")
+        self._frame_left = 0
         self._handled = 0
         self._parsed = 0
         self.close_timeout = self.whole
-        self._taking: asyncio.Handle | None = None
+        self._scheduled: asyncio.Handle | None = None
         self._pong = b""
         self._joined = bytearray()
         self._failed = False
         self._memory = Memory(Shares(sys.maxsize))
-        self._asked = False
+        self._awaited = False
         """Whether the application is waiting for a message."""
-        self._limit: asyncio.TimerHandle | None = None
-        self._seen = 0
-        self._cutting: asyncio.TimerHandle | None = None
+        self._message_timer: asyncio.TimerHandle | None = None
+        self._seen_bytes = 0
+        self._abort_timer: asyncio.TimerHandle | None = None
         self.lost: Callable[[], None] = lambda: None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost()
-        self._came = memoryview(b"")
-        if self._cutting is not None:
-            self._cutting.cancel()
+        self._unparsed = memoryview(b"")
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
         super().connection_lost(exc)
-        self._drop()
+        self._discard_message()
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)
         self._memory.free()
-        self._take_later()
+        self._handle_later()
         self._watch()
 
     def share(self, memory: Shares) -> None:
@@ -108,93 +107,96 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._memory = Memory(memory)
 
     def keepalive_timeout(self) -> None:
-        if self.read_paused or self._memory.coming > self._seen:  # the pong may be queued behind unread data
-            self._seen = self._memory.coming
+        if self.read_paused or self._memory.incomplete > self._seen_bytes:  # the pong may be queued behind unread data
+            self._seen_bytes = self._memory.incomplete
             self.pong_timer = self.loop.call_later(self.ping_timeout or 0.0, self.keepalive_timeout)
             return
         super().keepalive_timeout()
-        self._cut(after=LINGER)
+        self._abort_later(after=LINGER)
 
     def shutdown(self) -> None:
         super().shutdown()
-        self._cut(after=LINGER)
+        self._abort_later(after=LINGER)
 
     def data_received(self, data: bytes) -> None:
         if self._failed or self.transport.is_closing():
             return
         if self.handshake_initiated and not self.handshake_complete:
             self._early += data
-            self._read(on=False)
+            self._set_reading(on=False)
         elif self.handshake_complete:
-            waiting, self._came = self._came, memoryview(bytes(self._came) + data if self._came else data)
-            if self._taking is None:
+            waiting, self._unparsed = (
+                self._unparsed,
+                memoryview(bytes(self._unparsed) + data if self._unparsed else data),
+            )
+            if self._scheduled is None:
                 self._handled = 0
                 if not waiting:  # the frames of live audio come one at a time
-                    self._came = self._came[self._take_whole() :]
-                if self._came:
-                    self._take()
+                    self._unparsed = self._unparsed[self._handle_whole() :]
+                if self._unparsed:
+                    self._handle_frames()
         else:
             self._parse(data)
 
-    def _take(self) -> None:
+    def _handle_frames(self) -> None:
         """Handle a bounded number of frames, and continue after the application has received them.
 
         Thousands of short frames fit into the bytes of one frame of audio. Other connections run in between.
         """
-        while self._came and self._handled < FRAMES and not (self._over or self._waits) and self._has_room():
-            whole = self._take_whole()
-            size = whole or self._step()
-            part, self._came = self._came[:size], self._came[size:]
+        while self._unparsed and self._handled < FRAMES and not (self._ended or self._must_wait) and self._has_room():
+            whole = self._handle_whole()
+            size = whole or self._block_size()
+            part, self._unparsed = self._unparsed[:size], self._unparsed[size:]
             if not whole:
                 self._parse(part)
-        if self._over:
-            self._came = memoryview(b"")
-        self._take_later()
+        if self._ended:
+            self._unparsed = memoryview(b"")
+        self._handle_later()
 
-    def _take_whole(self) -> int:
-        """Handle a short text frame at the front if it is whole. Return its length, or 0."""
-        came = self._came
-        if len(came) < SHORTEST or came[0] != TEXT or not self.conn.between or self.conn.state is not State.OPEN:
+    def _handle_whole(self) -> int:
+        """Handle the next frame if it is a short, complete text frame. Return its length, or 0."""
+        data = self._unparsed
+        if len(data) < SHORTEST or data[0] != TEXT or not self.conn.between or self.conn.state is not State.OPEN:
             return 0
-        size, head = came[1] - MASKED, 6
+        size, head = data[1] - MASKED, 6
         if size == 126:
-            size, head = came[2] << 8 | came[3], 8
+            size, head = data[2] << 8 | data[3], 8
         end = head + size
-        if not 0 <= size <= self._short or len(came) < end or came[1] == MASKED + 127:
+        if not 0 <= size <= self._short or len(data) < end or data[1] == MASKED + 127:
             return 0
         try:
-            text = unmasked(came[head:end], came[head - 4 : head]).decode()
+            text = unmasked(data[head:end], data[head - 4 : head]).decode()
         except UnicodeDecodeError:
             return 0
         self._handled += 1
         take = self.scope["state"].get("take")
         if take is None or not self.queue.empty() or not take(text):
             self.queue.put_nowait({"type": "websocket.receive", "text": text})
-            self._read(on=False)
+            self._set_reading(on=False)
         return end
 
-    def _step(self) -> int:
-        """Return how many bytes to parse next: those of one frame, or SOME."""
+    def _block_size(self) -> int:
+        """Return the number of bytes to parse next: those of one frame, or BLOCK."""
         if self.conn.reader.between:
-            self._due = length(self._came)
-        size = min(max(self._due, SOME), MOST)
-        self._due = max(self._due - size, 0)
+            self._frame_left = frame_length(self._unparsed)
+        size = min(max(self._frame_left, BLOCK), FRAME_BLOCK)
+        self._frame_left = max(self._frame_left - size, 0)
         return size
 
-    def _take_later(self) -> None:
-        if not self._came and self.conn.between:
+    def _handle_later(self) -> None:
+        if not self._unparsed and self.conn.between:
             return
-        if self._waits:
-            self._read(on=False)  # uvicorn may have resumed reading
-        elif self._came and self._taking is None and (self.queue.empty() or self.close_sent):
-            self._read(on=False)
-            self._taking = self.loop.call_soon(self._take_more)
+        if self._must_wait:
+            self._set_reading(on=False)  # uvicorn may have resumed reading
+        elif self._unparsed and self._scheduled is None and (self.queue.empty() or self.close_sent):
+            self._set_reading(on=False)
+            self._scheduled = self.loop.call_soon(self._handle_more)
 
-    def _take_more(self) -> None:
-        self._taking, self._handled = None, 0
-        self._take()
-        if not (self._came or self._waits) and self.queue.empty():
-            self._read(on=True)
+    def _handle_more(self) -> None:
+        self._scheduled, self._handled = None, 0
+        self._handle_frames()
+        if not (self._unparsed or self._must_wait) and self.queue.empty():
+            self._set_reading(on=True)
 
     def put(self, texts: Iterable[str]) -> bool:
         """Send text messages with one system call. Return False if they have to wait for `send`."""
@@ -208,58 +210,60 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def receive(self) -> ASGIReceiveEvent:
         self._memory.free()
-        self._asked = True
-        if self.handshake_complete and self.read_paused and self._taking is None and self.queue.empty():
-            self._taking = self.loop.call_soon(self._take_more)
+        self._awaited = True
+        if self.handshake_complete and self.read_paused and self._scheduled is None and self.queue.empty():
+            self._scheduled = self.loop.call_soon(self._handle_more)
         try:
             message = await super().receive()
         finally:
-            self._asked = False
-        self._take_later()
+            self._awaited = False
+        self._handle_later()
         return message
 
     @property
-    def _over(self) -> bool:
+    def _ended(self) -> bool:
         return self._failed or self.transport.is_closing()
 
     @property
-    def _coming(self) -> int:
+    def _incomplete(self) -> int:
         """The number of bytes of the incomplete message."""
         return len(self.conn.reader.buffer) + len(self._joined) + sum(map(len, self.frames))
 
     @property
-    def _waits(self) -> bool:
+    def _must_wait(self) -> bool:
         """Whether a long message must wait until the application asks for the next message."""
-        asked = self._asked and self.queue.empty()
-        return not asked and not self.close_sent and self._coming > FREE
+        ready = self._awaited and self.queue.empty()
+        return not ready and not self.close_sent and self._incomplete > FREE
 
     def _has_room(self) -> bool:
-        if (size := self._coming) > FREE:
+        if (size := self._incomplete) > FREE:
             if not self._memory.fits(size):
                 self._give_up(CloseCode.TRY_AGAIN_LATER, CROWDED)
                 return False
-            if self._limit is None:
-                late = f"A message must be complete within {self.whole:g} seconds."
-                self._limit = self.loop.call_later(self.whole, self._give_up, CloseCode.POLICY_VIOLATION, late)
+            if self._message_timer is None:
+                reason = f"A message must be complete within {self.whole:g} seconds."
+                self._message_timer = self.loop.call_later(
+                    self.whole, self._give_up, CloseCode.POLICY_VIOLATION, reason
+                )
         return True
 
     def _give_up(self, code: CloseCode, reason: str) -> None:
         self.conn.fail(code, reason)
         self.handle_parser_exception()
 
-    def _drop(self) -> None:
+    def _discard_message(self) -> None:
         """Discard the incomplete message."""
         self._joined = bytearray()
         self.frames.clear()
         self.conn.reader.discard()  # the parser is in a reference cycle, which would keep its buffer
         self._memory.drop()
-        self._stop_clock()
+        self._stop_message_timer()
 
-    def _stop_clock(self) -> None:
-        self._seen = 0
-        if self._limit is not None:
-            self._limit.cancel()
-            self._limit = None
+    def _stop_message_timer(self) -> None:
+        self._seen_bytes = 0
+        if self._message_timer is not None:
+            self._message_timer.cancel()
+            self._message_timer = None
 
     def _parse(self, data: bytes | memoryview) -> None:
         self._parsed += 1
@@ -273,10 +277,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Start the pings, and handle early frames. uvicorn calls this after the handshake response."""
         super().start_keepalive()
         self.scope["state"]["put"] = self.put
-        self._memory.belongs(self.scope["state"].get("party", ANYONE))
+        self._memory.set_party(self.scope["state"].get("party", ANYONE))
         if self._early:
             early, self._early = self._early, b""
-            self._read(on=True)
+            self._set_reading(on=True)
             self.data_received(early)
 
     def handle_parser_exception(self) -> None:
@@ -286,16 +290,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = self._failed = True
-        self._drop()
-        self._read(on=True)
-        with contextlib.suppress(NotImplementedError):  # TLS has no half-closed connections
-            self.transport.write_eof()
+        self._discard_message()
+        self._set_reading(on=True)
+        half_close(self.transport)
         if self.close_timer is None:
             self.close_timer = self.loop.call_later(LINGER, self.transport.close)
 
     def send_receive_event_to_app(self) -> None:
         self._handled += 1
-        self._stop_clock()
+        self._stop_message_timer()
         if self.close_sent:  # uvicorn discards the message
             self._memory.drop()
         else:
@@ -339,28 +342,28 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(pong)
 
     @property
-    def _signs(self) -> tuple[int, int]:
-        """What changes when the client sends or reads something."""
-        return self._parsed, untaken(self.transport)
+    def _activity(self) -> tuple[int, int]:
+        """Two numbers that change when the client sends or reads something."""
+        return self._parsed, unacknowledged(self.transport)
 
     def _watch(self) -> None:
-        """Abort the connection when the client shows no sign of life for `ending`."""
+        """Abort the connection after `ending` seconds without activity of the client."""
         if not self.disconnected:
-            self._cutting = self.loop.call_later(self.ending, self._look, self._signs)
+            self._abort_timer = self.loop.call_later(self.ending, self._check_activity, self._activity)
 
-    def _look(self, before: tuple[int, int]) -> None:
-        if self._signs == before or self.transport.is_closing():
+    def _check_activity(self, before: tuple[int, int]) -> None:
+        if self._activity == before or self.transport.is_closing():
             self.transport.abort()
         else:
             self._watch()
 
-    def _cut(self, *, after: float) -> None:
-        if self._cutting is not None:
-            self._cutting.cancel()
+    def _abort_later(self, *, after: float) -> None:
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
         if not self.disconnected:
-            self._cutting = self.loop.call_later(after, self.transport.abort)
+            self._abort_timer = self.loop.call_later(after, self.transport.abort)
 
-    def _read(self, *, on: bool) -> None:
+    def _set_reading(self, *, on: bool) -> None:
         if self.read_paused is on:
             self.read_paused = not on
             (self.transport.resume_reading if on else self.transport.pause_reading)()

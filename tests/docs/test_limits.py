@@ -45,14 +45,14 @@ CODE = {
     "trailers and chunk headers of a body": f"{http.HEAD >> 10} KiB in a row",
     "connections at a time": f"`COMPAT_MAX_CONNECTIONS`, {connections.USUAL} or (open files − {connections.OWN}) / 2 "
     "if that is less; half of them from one address that is no trusted proxy's",
-    "the rest of a body when the server stops": f"{http.STOPPING:g} s",
+    "the rest of a body when the server stops": f"{http.STOPPING_TIMEOUT:g} s",
     "the rest of a body after an early response": f"{http.DRAIN:g} s, {http.DRAINED >> 20} MiB with the "
     "chunks' headers",
-    "body chunks handled in one turn of the event loop": f"{http.PIECES}, and those in the rest of "
-    f"{http.SOME >> 10} KiB",
-    "pipelined requests of a connection": f"those in {http.SOME >> 10} KiB",
-    "a response that the client does not read": f"{http.UNREAD:g} s without progress, {http.STOPPING:g} s when the "
-    "server stops",
+    "body chunks handled in one turn of the event loop": f"{http.CHUNKS}, and those in the rest of "
+    f"{http.HEAD_BLOCK >> 10} KiB",
+    "pipelined requests of a connection": f"those in {http.HEAD_BLOCK >> 10} KiB",
+    "a response that the client does not read": f"{http.READ_TIMEOUT:g} s without progress, "
+    f"{http.STOPPING_TIMEOUT:g} s when the server stops",
     "an upload": f"`COMPAT_MAX_UPLOAD`, {SET.max_upload >> 30} GiB",
     "a form's parts": f"{multipart.MOST_PARTS}, with {DEFAULT_MAX_HEADER_COUNT} headers of "
     f"{DEFAULT_MAX_HEADER_SIZE >> 10} KiB each",
@@ -89,7 +89,7 @@ CODE = {
     "the audio of one connection to LiveTranslate": f"{(LiveTranslate.rules.longest or 0) / 60:g} min",
     "a packet of Opus": f"{intake.LONGEST_PACKET // TICKS_A_MS} ms, {intake.OPUS_FRAME} bytes a frame",
     "frames of live speech handled in one turn of the event loop": f"{websocket.FRAMES}, and those in the rest of "
-    f"{websocket.SOME >> 10} KiB",
+    f"{websocket.BLOCK >> 10} KiB",
     "audio that waits for the service": f"{SessionLimits().unsent:g} s, {SessionLimits().unsent * 0.032:g} MB; "
     f"{Bounds().eager // 32_000} s while less than half of the client's share of `COMPAT_MAX_LIVE_MEMORY` is free",
     "output of the service that a live client does not read": f"{Bounds().ahead >> 10} KiB, {Bounds().unread:g} s",

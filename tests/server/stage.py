@@ -50,12 +50,12 @@ class Loop:
 
 
 class Wire(asyncio.Transport):
-    """A transport that records what is written to it. The client has not read the last `untaken` bytes."""
+    """A transport that records what is written to it. The client has not read the last `unacknowledged` bytes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
-        self.untaken = 0
+        self.unacknowledged = 0
         self.reads = True
         self.ended = self.closed = self.aborted = False
         self._protocol: asyncio.BaseProtocol | None = None
@@ -102,7 +102,7 @@ class Wire(asyncio.Transport):
             data = data[size:]
 
     def get_write_buffer_size(self) -> int:
-        return self.untaken
+        return self.unacknowledged
 
 
 @contextlib.asynccontextmanager

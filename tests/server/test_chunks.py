@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from compat.server.http import DRAINED, MANY, PIECES
+from compat.server.http import BODY_BLOCK, CHUNKS, DRAINED
 from tests.server.stage import Wire, connected
 
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -59,7 +59,7 @@ async def test_a_bounded_number_of_chunks_is_parsed_per_iteration(size: int, rea
         await settled(wire, b"<0>")
 
     assert b"<%d>" % (count * size) in wire.written
-    assert max(reader.pieces) <= (PIECES + MANY // len(chunk) + 1) * size
+    assert max(reader.pieces) <= (CHUNKS + BODY_BLOCK // len(chunk) + 1) * size
     assert wire.reads
 
 

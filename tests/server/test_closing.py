@@ -88,7 +88,7 @@ async def test_a_client_that_stops_reading_a_response_is_cut_off(waiting: list[i
     async with connected(endless, wire) as (protocol, loop):
         protocol.data_received(GET)
         protocol.pause_writing()
-        for second, wire.untaken in enumerate(waiting):
+        for second, wire.unacknowledged in enumerate(waiting):
             await loop.until(second)
 
     assert cut is wire.aborted
@@ -98,12 +98,12 @@ async def test_a_client_that_stops_reading_a_response_is_cut_off(waiting: list[i
 async def test_a_stopping_server_waits_less_for_a_client_that_has_stopped_reading(closing: bool) -> None:
     wire = Wire()
     async with connected(early if closing else endless, wire) as (protocol, loop):
-        wire.untaken = 1000
+        wire.unacknowledged = 1000
         protocol.pause_writing()
         protocol.data_received(GET)
         await loop.until(1.0)
         protocol.shutdown()
-        await loop.until(http.STOPPING + 3)
+        await loop.until(http.STOPPING_TIMEOUT + 3)
 
     assert wire.aborted
 
@@ -137,9 +137,9 @@ async def test_bytes_in_the_kernel_count_while_this_process_has_bytes_left() -> 
                 ours.send(bytes(65536))
         loop = asyncio.get_running_loop()
         transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, ours)
-        assert 0 == ending.untaken(transport)
+        assert 0 == ending.unacknowledged(transport)
         transport.write(b"a" * 1000)
-        held = ending.untaken(transport)
+        held = ending.unacknowledged(transport)
         assert held > 1000
         transport.abort()
 

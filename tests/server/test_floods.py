@@ -14,7 +14,7 @@ from uvicorn._types import ASGIReceiveEvent
 from uvicorn.server import ServerState
 
 from compat.server.run import config
-from compat.server.websocket import FRAMES, SOME, WebSocketProtocol
+from compat.server.websocket import BLOCK, FRAMES, WebSocketProtocol
 from tests.server.stage import Wire
 from tests.server.test_websocket import OPEN, echo
 from tests.servers import serve
@@ -28,7 +28,7 @@ class Watched(WebSocketProtocol):
     """Records the maximum length of the receive queue and of the write buffer."""
 
     waiting = 0
-    untaken = 0
+    unacknowledged = 0
 
     async def receive(self) -> ASGIReceiveEvent:
         type(self).waiting = max(self.waiting, self.queue.qsize())
@@ -36,7 +36,7 @@ class Watched(WebSocketProtocol):
 
     def handle_ping(self) -> None:
         super().handle_ping()
-        type(self).untaken = max(self.untaken, self.transport.get_write_buffer_size())
+        type(self).unacknowledged = max(self.unacknowledged, self.transport.get_write_buffer_size())
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_the_frame_queue_is_bounded_and_all_frames_are_answered(
         received = receive(client, count * len(answer))
 
     assert (count, count) == tuple(received.count(part) for part in (answer[:2], answer[-2:]))
-    assert Watched.waiting <= FRAMES + SOME // len(TEXT)
+    assert Watched.waiting <= FRAMES + BLOCK // len(TEXT)
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -98,14 +98,14 @@ def frames(received: bytes) -> Iterator[bytes]:
 
 
 def test_pongs_do_not_accumulate_for_a_client_that_never_reads(port: int) -> None:
-    Watched.untaken = 0
+    Watched.unacknowledged = 0
     ping = b"\x89\xfd" + ZERO + b"a" * 125
     with opened(port) as client:
         client.sendall(ping * 100_000)
         client.sendall(b"\x89\x81" + ZERO + b"z" + GOODBYE)
         received = b"".join(iter(lambda: client.recv(65_536), b""))
 
-    assert Watched.untaken < 1 << 20
+    assert Watched.unacknowledged < 1 << 20
     assert received.endswith(b"\x8a\x01z\x88\x02\x03\xe8")
 
 

@@ -36,9 +36,9 @@ def frame(size: int, begin: bytes = b"\x82") -> bytes:
 def test_a_long_message_counts_until_the_next_receive() -> None:
     shares = Shares(8 * FREE)
     one, two, other = (Memory(shares) for _ in range(3))
-    one.belongs(A)
-    two.belongs(A)
-    other.belongs(B)
+    one.set_party(A)
+    two.set_party(A)
+    other.set_party(B)
 
     assert one.fits(FREE)
     assert 0 == shares.used  # short messages do not count
