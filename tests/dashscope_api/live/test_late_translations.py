@@ -7,6 +7,7 @@ import json
 import pytest
 
 from compat.dashscope_api.live.live_translate import LiveTranslate
+from compat.dashscope_api.live.translated_turns import TranslatedTurns
 from compat.dashscope_api.live.turns import Final, OtherEvent, Report, Snapshot, Started, Stopped, TurnFailed
 
 MODELS = ["qwen3.5-livetranslate-flash-realtime", "qwen3.8-livetranslate-flash-realtime"]
@@ -67,9 +68,12 @@ def test_more_text_of_a_turn_that_has_its_result_follows_where_that_turn_ended(m
 
 
 def test_a_long_session_remembers_a_bounded_number_of_turns() -> None:
-    dialect = LiveTranslate(MODELS[0])
+    session = TranslatedTurns()
 
     for number in range(1000):
-        read(dialect, *turn(number))
+        session.of_item(f"item_{number}")
+        session.of_response(f"resp_{number}", f"item_{number}")
+        session.end_response(f"resp_{number}", failed=False)
+        session.close_complete()
 
-    assert len(dialect._turns) < 200  # noqa: SLF001 - memory has no other sign
+    assert len(session) < 200
