@@ -1,6 +1,6 @@
 """Opus in an Ogg stream (RFC 3533, RFC 7845), which run-task requires: one packet in each page.
 
-Without pre-skip, as the stream begins anywhere in the client's.
+It has no pre-skip, because it may begin anywhere in the client's stream.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class OggOpus:
         self._position = 0
 
     def feed(self, packet: bytes) -> bytes:
-        """Return the page of a packet of at most 65,024 bytes, for the first one after the pages of the headers."""
+        """Return the page of a packet of at most 65,024 bytes. The pages of the headers precede the first one."""
         headers = b"" if self._pages else self._headers()
         self._position += opus.samples(packet)
         return headers + self._page(packet)

@@ -8,7 +8,7 @@ RATE: Final = 48_000
 
 
 def samples(packet: bytes) -> int:
-    """Return the duration of a packet in samples at RATE, 0 if it is none."""
+    """Return the duration of a packet in samples at RATE, 0 if it is not a valid packet."""
     if not packet:
         return 0
     config = packet[0] >> 3

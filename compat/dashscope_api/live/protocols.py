@@ -10,7 +10,7 @@ from compat.dashscope_api.live.turns import Dialect
 
 
 def dialect(model: str) -> Dialect:
-    """Return a new dialect for one connection with this model of DashScope's."""
+    """Return a new dialect for one connection to a DashScope model."""
     match live.row(model).protocol:
         case "run-task":
             return RunTask()

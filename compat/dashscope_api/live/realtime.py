@@ -131,10 +131,10 @@ class RealtimeSession:
         return _text(_Update(event_id=event_id, session=session))
 
     def revise(self, setup: turns.Setup, event_id: str) -> None:
-        """The context cannot change."""
+        """Return None: the context cannot change."""
 
     def append(self, audio: bytes, event_id: str) -> str:
-        # An eighth of the time of msgspec's encoder. Event ids are our own, and need no escapes.
+        # This takes an eighth of the time of msgspec's encoder. Event ids are our own and need no escapes.
         encoded = pybase64.b64encode_as_string(audio)
         return f'{{"type":"input_audio_buffer.append","event_id":"{event_id}","audio":"{encoded}"}}'
 

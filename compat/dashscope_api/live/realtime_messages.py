@@ -1,4 +1,4 @@
-"""What the protocols on `/api-ws/v1/realtime` share: events of turns, and errors.
+"""Messages that all protocols on `/api-ws/v1/realtime` have: events of turns, and errors.
 
 Sources: see compat.dashscope_api.live.realtime.
 """

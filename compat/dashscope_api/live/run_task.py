@@ -1,14 +1,14 @@
 """`Dialect` for `/api-ws/v1/inference`, the run-task protocol of fun-asr-realtime, Paraformer and qwen-audio-3.
 
 A session is a task, and a connection carries tasks one after the other. A task has no commits: without detection, all
-its sentences together are one turn, which finish-task ends. Audio is sent in binary frames, after task-started. A
-sentence has partial results, each with its whole text, which later ones may revise, and one final result; `begin_time`
-restarts with each task. Opus is sent in Ogg. task-failed ends the task, and the service then closes the connection.
+its sentences together are one turn, which finish-task ends. Audio is sent in binary frames, after task-started; Opus
+is sent in Ogg. A sentence has partial results, each with the whole text so far, which the next may revise, and one
+final result. `begin_time` restarts with each task. After task-failed, the service closes the connection.
 
 Sources: Model Studio, client events and server events of fun-asr-realtime (2026-08), page of
 qwen-audio-3.1-asr-flash-message (2026-10), and the official package (dashscope 2.0.2). Undocumented: whether usage is
 cumulative, whether `sentence_end`, `end_time` or both mark a final result, whether a final result may come twice, and
-which error a task without speech has. The code accepts all of these.
+which error a task without speech has. The code accepts every variant.
 """
 
 from __future__ import annotations
@@ -56,9 +56,11 @@ _OTHER, _OPENED = turns.OtherEvent(), turns.Opened()
 
 
 class _Meter:
-    """What each result adds to the bill, in seconds, input, output and total tokens. The service's figures are those of
-    the task so far, or of one sentence: a figure that falls shows the latter. Those at the end of a task are of the
-    whole task."""
+    """Computes what each result adds to the bill: seconds, and input, output and total tokens.
+
+    The figures in a result count the task so far, or one sentence only, in which case a figure can fall. The figures at
+    the end of a task count the whole task.
+    """
 
     def __init__(self) -> None:
         self._before = self._sum = (0.0, 0, 0, 0)
@@ -68,13 +70,13 @@ class _Meter:
         return int(self._sum[1])
 
     def added(self, usage: LiveTaskUsage | None) -> turns.TurnUsage | None:
-        now = _bill(usage)
-        falls = any(a < b for a, b in zip(now, self._before, strict=True))
-        before, self._before = (0.0, 0, 0, 0) if falls else self._before, now
+        figures = _bill(usage)
+        falls = any(a < b for a, b in zip(figures, self._before, strict=True))
+        before, self._before = (0.0, 0, 0, 0) if falls else self._before, figures
         return self._add(usage, before)
 
     def rest(self, usage: LiveTaskUsage | None) -> turns.TurnUsage | None:
-        """What the whole task adds to its results."""
+        """Return what the figures of the whole task add to those of its results."""
         return self._add(usage, self._sum)
 
     def _add(self, usage: LiveTaskUsage | None, before: tuple[float, int, int, int]) -> turns.TurnUsage | None:
@@ -94,7 +96,7 @@ def _bill(usage: LiveTaskUsage | None) -> tuple[float, int, int, int]:
 
 
 class _Task:
-    """A task. `parameters`: the names of those it was started with. With detection, each sentence is a turn."""
+    """A task, started with the named `parameters`. With detection, each sentence is a turn."""
 
     def __init__(self, task_id: str, setup: turns.Setup, parameters: Iterable[str]) -> None:
         self.id = task_id
@@ -145,15 +147,15 @@ class _Task:
         return reports
 
     def _stop(self, turn: str, sentence: TaskSentence) -> turns.Stopped:
-        """The end of a turn, which for OpenAI's clients includes the silence that ended it. Models may end a sentence
-        after a shorter silence than they are asked to."""
+        """Return the end of a turn. As at OpenAI, it includes the silence that ended the turn. Some models end a
+        sentence after less silence than requested."""
         detection, end = self.setup.detection, _ms(sentence.ends_at)
         if end is None or detection is None or detection.semantic or "max_sentence_silence" not in self.parameters:
             return turns.Stopped(turn, end)
         return turns.Stopped(turn, end + detection.silence_ms, end + _SHORTEST_SILENCE_MS)
 
     def _part(self, sentence: TaskSentence, text: str, usage: LiveTaskUsage | None) -> list[turns.Report]:
-        """A result without detection, which is a part of the one turn."""
+        """Return the report of a result without detection, which is a part of the only turn."""
         self._texts[sentence.key] = text
         if sentence.final:
             self._words += _words(sentence)
@@ -164,7 +166,7 @@ class _Task:
         return [turns.Snapshot(turn=self.id, text=final, stash=space(final, rest) + rest, emotion=sentence.emo_tag)]
 
     def finished(self, usage: LiveTaskUsage | None) -> list[turns.Report]:
-        """The reports at the end of the task."""
+        """Return the reports at the end of the task."""
         if self.setup.detection is not None or not self._texts:
             return []
         used = _total([*self._used, self.meter.rest(usage)])
@@ -177,7 +179,7 @@ class RunTask:
     rules: ClassVar[turns.Rules] = turns.Rules(
         frame_bytes=16_000,
         acknowledged=True,
-        idle=15.0,  # the service fails a task that gets nothing for 23 s
+        idle=15.0,  # the service fails a task without audio for 23 s
         longest=300.0,
         tokens=6000,  # the context window of qwen-audio-3.1 has 8192
     )
@@ -209,7 +211,7 @@ class RunTask:
         return self._task.ogg.feed(audio) if self._task.setup.format == "opus" else audio
 
     def commit(self, event_id: str) -> None:
-        """A task has no commits."""
+        """Return None: a task has no commits."""
 
     def finish(self, event_id: str) -> str:  # noqa: ARG002 - see above
         self._task.finishing = True
@@ -275,7 +277,8 @@ def _parameters(setup: turns.Setup) -> dict[str, Any]:
 
 
 def _detection(detection: turns.Detection | None) -> dict[str, Any]:
-    """The service always detects sentences. Without detection they are joined, so they should be few."""
+    """Return the parameters. The service always detects sentences; without detection, the longest silence keeps them
+    few, because they are joined."""
     silence = _LONGEST_SILENCE_MS if detection is None else detection.silence_ms
     semantic = detection is not None and detection.semantic
     return {"max_sentence_silence": silence, **({"semantic_punctuation_enabled": True} if semantic else {})}
@@ -287,7 +290,7 @@ def _input(setup: turns.Setup) -> TaskInput:
 
 
 def _refused(error: CompatError, message: str, task: _Task) -> turns.Field | None:
-    """The field that a failure names, if it was sent and can be left out."""
+    """Return the field that a failure names, if it was sent and can be left out."""
     if not isinstance(error, BadRequest):
         return None
     named = set(_NAME.findall(message))

@@ -61,7 +61,7 @@ class TaskSentence(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """What identifies it in its task."""
+        """The sentence's identity in its task."""
         return f"{self.sentence_id}" if self.sentence_id is not None else f"at {self.begin_time}"
 
     @property
@@ -79,7 +79,7 @@ class LiveTaskUsage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tokens(self) -> tuple[int, int, int] | None:
-        """TaskInput, output and total tokens, None if it does not count tokens."""
+        """Input, output and total tokens; None for a model that is not billed by tokens."""
         given = (self.input_tokens, self.output_tokens, self.total_tokens)
         if all(count is None for count in given):
             return None

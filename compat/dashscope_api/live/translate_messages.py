@@ -34,7 +34,7 @@ class LtTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LtSourceModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The model that writes the text of the source, null to switch it off, and the language of the source."""
+    """The model that transcribes the source, null for no transcript, and the language of the source."""
 
     model: str | None
     language: str | UnsetType = UNSET

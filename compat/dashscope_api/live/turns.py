@@ -1,8 +1,8 @@
-"""Live recognition without a wire format: what the service is asked and what it reports, in either protocol.
+"""Live recognition without a wire format: the requests to the service and its reports, the same for every protocol.
 
-A turn is what the service recognises as one, ended by its own voice activity detection or by a commit. A session of the
-service is a WebSocket session of the realtime protocol, or a task of run-task. Times are milliseconds of the audio sent
-in that session.
+A turn is one utterance; the service's voice activity detection or a commit ends it. A session of the service is a
+WebSocket session of the realtime protocol, or a task of run-task. Times are milliseconds of the audio sent in that
+session.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ class Detection(msgspec.Struct, frozen=True):
 
 
 class Translation(msgspec.Struct, frozen=True, kw_only=True):
-    """Live translation into the language `target`, DashScope's code. `voice`: the translation is spoken too, by this
-    voice; None: text only. `transcript`: whether the text of the source is needed. `source`: its language, if it is
-    known. `phrases` maps phrases of the source
-    to their translations."""
+    """Live translation into the language `target`, DashScope's code.
+
+    `voice` speaks the translation; None means text only. `transcript`: whether the text of the source is needed.
+    `source`: its language, if known. `phrases` maps phrases of the source to their translations.
+    """
 
     target: str = "en"
     voice: str | None = None
@@ -37,7 +38,7 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """One session's configuration, which cannot change once audio was sent. Without `detection`, commits end turns.
+    """The configuration of one session, fixed once audio is sent. Without `detection`, commits end turns.
 
     With `translation`, the text of a turn is its translation. `vocabulary` maps hot words to weights; `vocabulary_id`
     names a stored list. `tuning`: whether to send parameters that the client did not ask for. `options` are more
@@ -58,7 +59,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnWord(msgspec.Struct, frozen=True):
-    """`sentence`: the number that the service gave its sentence."""
+    """A word. `sentence`: the service's number of its sentence."""
 
     text: str
     begin_ms: int
@@ -76,11 +77,12 @@ class TurnUsage(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """The session has begun: audio may be sent. Only sessions with `Rules.acknowledged` report it."""
+    """The session has begun, and audio may be sent. Reported only with `Rules.acknowledged`."""
 
 
 class Started(msgspec.Struct, frozen=True):
-    """`follows`: this is more text of that turn, which has its result. It begins and ends where that turn ends."""
+    """A turn begins. If it `follows` a turn that has its final report, it holds more text of that turn, and begins and
+    ends where that turn ended."""
 
     turn: str
     at_ms: int | None
@@ -88,7 +90,8 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class Stopped(msgspec.Struct, frozen=True):
-    """`next_ms`: where the next turn begins at the earliest, if the service ends turns sooner than it is asked to."""
+    """The speech of a turn ends. `next_ms`: the earliest start of the next turn, if that can be before `at_ms`, because
+    the service ends turns sooner than requested."""
 
     turn: str
     at_ms: int | None
@@ -100,7 +103,7 @@ class TurnCommitted(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The text of a turn so far, which replaces the snapshot before: `text` is settled, `stash` may still change."""
+    """The text of a turn so far, in place of the previous snapshot: `text` is settled, `stash` may still change."""
 
     turn: str
     text: str = ""
@@ -110,7 +113,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Final(msgspec.Struct, frozen=True, kw_only=True):
-    """`usage`: what this turn adds to the bill, None if the service does not say it."""
+    """The final text of a turn. `usage`: what the turn adds to the bill, None if the service does not report it."""
 
     turn: str
     text: str
@@ -121,8 +124,8 @@ class Final(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceText(msgspec.Struct, frozen=True, kw_only=True):
-    """The text of a translated turn in its own language, so far. It replaces the one before: `text` is settled, `stash`
-    may still change. `final`: it is complete."""
+    """The text of a translated turn in the language of its source so far, in place of the previous one: `text` is
+    settled, `stash` may still change. `final`: it is complete."""
 
     turn: str
     text: str
@@ -143,7 +146,7 @@ class TurnFailed(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """Everything asked was answered, and the session is over. `reusable`: another may begin on the same connection."""
+    """The session is over and has no more reports. `reusable`: another may begin on the same connection."""
 
     reusable: bool = False
 
@@ -160,24 +163,26 @@ _SIGNS: dict[Topic, tuple[str, ...]] = {
     # Sessions of Omni answer "Invalid event type: session.finish" (dashscope/dashscope-sdk-python issue 140).
     "finish": ("finish",),
 }
-"""What shows that a refusal is about a topic. The server-event page of the service has one code only, `invalid_value`,
-which says nothing about the topic, so the same words are looked for in the parameter, code and message."""
+"""Words in the parameter, code or message of a refusal that tell its topic. The service documents one code only,
+`invalid_value`, which does not tell it (server-event page)."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of ours was not taken; the session goes on. `about` is its event id where the service says it."""
+    """The service refused one message; the session continues. `about` is the message's event id, if reported."""
 
     error: CompatError
     about: str | None = None
 
     def concerns(self, topic: Topic) -> bool:
-        """Decided by the event that is refused, else by the parameter it names, else by its code, and by the words of
-        its message only where none of these says anything."""
+        """Return whether the refusal is about `topic`.
+
+        The refused event decides, else the parameter, else the code, else the words of the message.
+        """
         about = self.about or ""
         if about.startswith("commit"):
             return topic == "commit"
-        for said in (self.error.param, self.error.code, self.error.message):
-            found = {name for name, signs in _SIGNS.items() if any(sign in (said or "").lower() for sign in signs)}
+        for text in (self.error.param, self.error.code, self.error.message):
+            found = {name for name, signs in _SIGNS.items() if any(sign in (text or "").lower() for sign in signs)}
             if about:
                 found.discard("commit")
             if found:
@@ -203,7 +208,7 @@ class Broken(msgspec.Struct, frozen=True):
 
 
 class OtherEvent(msgspec.Struct, frozen=True):
-    """A sign of life that says nothing about a turn."""
+    """An event without a report about a turn. It shows that the service is alive."""
 
 
 TurnReport: TypeAlias = Started | Stopped | TurnCommitted | Snapshot | Final | SourceText | Voice | TurnFailed
@@ -213,11 +218,10 @@ Report: TypeAlias = TurnReport | Opened | Finished | Refused | SetupRefused | Br
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What a protocol requires of the sender. Times are in seconds.
 
-    `frame_bytes`: the audio in one message. `acknowledged`: a session begins with its first audio, which may be sent
-    after `Opened`. `idle`: time without audio after which to finish a session. `longest`: audio, and `tokens`: input
-    tokens, after which to finish it between two turns. `lingers`: a turn that has its result may get more text until
-    its session is finished. `reported`: the service works in real time, and reports speech at most this long
-    after it was sent.
+    `frame_bytes`: maximum audio in one message. `acknowledged`: a session begins with its first audio, which may be
+    sent after `Opened`. `idle`: time without audio after which to finish a session. `longest` and `tokens`: audio and
+    input tokens after which to finish it between two turns. `lingers`: a turn may get more text after its final report,
+    until its session is finished. `reported`: maximum delay between speech and its first report.
     """
 
     frame_bytes: int
@@ -230,32 +234,32 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dialect(Protocol):
-    """One protocol, on one connection. Text frames are str, binary frames bytes; `event_id` comes back in
-    `Refused.about`."""
+    """A protocol on one connection: writes the client's frames and reads the service's. Text frames are str, binary
+    frames bytes. A refusal repeats the `event_id` in `Refused.about`."""
 
     rules: ClassVar[Rules]
 
     @property
     def spent(self) -> int:
-        """The input tokens of this session, as far as the service reports them."""
+        """The input tokens of this session that the service has reported."""
 
     @property
     def silence(self) -> float | None:
-        """Seconds of sound without speech after which this session fails, None if it does not."""
+        """Seconds of audio without speech after which this session fails, None if it never does."""
 
     def setup(self, setup: Setup, event_id: str) -> str | bytes:
-        """Begin a session with these settings."""
+        """Return the frame that begins a session."""
 
     def revise(self, setup: Setup, event_id: str) -> str | bytes | None:
-        """Change the session's context to that of `setup`, for later audio. None if the protocol cannot."""
+        """Return the frame that changes the context for later audio, or None if the protocol has none."""
 
     def append(self, audio: bytes, event_id: str) -> str | bytes: ...
 
     def commit(self, event_id: str) -> str | bytes | None:
-        """End a turn. None if only the end of the session ends it."""
+        """Return the frame that ends a turn, or None if only the end of the session ends it."""
 
     def finish(self, event_id: str) -> str | bytes:
-        """End the session. Everything sent is answered before `Finished`."""
+        """Return the frame that ends the session. The service reports all turns before `Finished`."""
 
     def read(self, raw: str | bytes) -> tuple[Report, ...]:
         """Return the reports in a frame from the service."""
