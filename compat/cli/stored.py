@@ -23,7 +23,7 @@ PATH = "/dashscope/vocabularies"
 class Stored(Protocol):
     """The vocabularies of an account, as JSON's types in the shape of `openai_api.vocabularies`."""
 
-    async def every(self, prefix: str) -> list[dict[str, Any]]: ...
+    async def list_all(self, prefix: str) -> list[dict[str, Any]]: ...
     async def create(self, model: str, prefix: str, words: Sequence[HotWord]) -> dict[str, Any]: ...
     async def get(self, vocabulary_id: str) -> dict[str, Any]: ...
     async def update(self, vocabulary_id: str, words: Sequence[HotWord]) -> dict[str, Any]: ...
@@ -37,8 +37,8 @@ class InDashScope:
         self._vocabularies = vocabularies
         self._principal = principal
 
-    async def every(self, prefix: str) -> list[dict[str, Any]]:
-        listed = await self._vocabularies.every(self._principal, prefix)
+    async def list_all(self, prefix: str) -> list[dict[str, Any]]:
+        listed = await self._vocabularies.list_all(self._principal, prefix)
         return [public.shown(each) for each in await self._vocabularies.targeted(listed, self._principal)]
 
     async def create(self, model: str, prefix: str, words: Sequence[HotWord]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class AtServer:
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
 
-    async def every(self, prefix: str) -> list[dict[str, Any]]:
+    async def list_all(self, prefix: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         query = {"limit": str(public.MOST), **({"prefix": prefix} if prefix else {})}
         while True:

@@ -120,7 +120,7 @@ def vocabulary() -> None:
 @_invoked
 def list_(invocation: Invocation, prefix: str) -> None:
     """List the vocabularies of the account."""
-    found = invocation.run(lambda vocabularies: vocabularies.every(prefix))
+    found = invocation.run(lambda vocabularies: vocabularies.list_all(prefix))
     if invocation.lines:
         for each in found:
             click.echo(as_json(each))

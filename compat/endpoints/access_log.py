@@ -97,7 +97,7 @@ class AccessLogMiddleware:
 
 
 def _routine(entry: RequestEntry) -> bool:
-    """Return whether a request is one of many without news: a poll of a job, a health check or a file of the page."""
+    """Return whether a request is one of many routine ones: a poll of a job, a health check or a file of the page."""
     if entry.path.endswith(NOWHERE):  # a client asks whether there are jobs here
         return True
     if entry.method not in ("GET", "HEAD") or entry.status not in (200, 202, 304):

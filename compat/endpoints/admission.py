@@ -24,7 +24,7 @@ class Admission:
     """Count `requests` and `sessions` in progress against their bounds."""
 
     def __init__(self, *, requests: Shares, sessions: Shares, stopping: Callable[[], bool] = lambda: False) -> None:
-        """`stopping` returns whether all workers of this server have been told to stop."""
+        """`stopping` returns whether all workers of this server are shutting down."""
         self.requests = requests
         self.sessions = sessions
         self.leaving = False

@@ -102,7 +102,7 @@ class CallTransport:
     async def read(self) -> str | bytes:
         if self._session is not None and not self._listening:
             self._listening = True
-            self._peer.listen(self._session.hear)
+            self._peer.listen(self._session.take_sound)
         try:
             return await self._peer.receive()
         except Lost as exc:

@@ -1,8 +1,8 @@
 """Live sessions by WebRTC: POST /v1/realtime/calls and /v1/realtime/translations/calls, hanging up, and other
 connections to a call by `call_id`.
 
-A call is a live session with another transport: its events come over a data channel, its audio over a track. So does
-the voice of a translation, over the track's other direction.
+A call is a live session with another transport: events go over a data channel, audio over a track. The voice of a
+translation is sent on the same track.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from starlette.websockets import WebSocket
 from compat.config import networks
 from compat.config.principal import Party, Principal
 from compat.config.settings import Settings
-from compat.endpoints import not_found, origins
+from compat.endpoints import not_found
 from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Gate
 from compat.endpoints.bodies import whole
 from compat.endpoints.call_transport import CallTransport, Sideband
 from compat.endpoints.multipart import MALFORMED
 from compat.endpoints.realtime import Admitted, Realtime
-from compat.errors import BadRequest, CompatError, NotFound, ServiceUnavailable
-from compat.openai_api.fields import once
+from compat.errors import BadRequest, CompatError, NotFound
+from compat.openai_api.fields import single_values
 from compat.openai_api.realtime.opening import Opening, opening, translating
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.session import AudioFormat
@@ -53,7 +53,7 @@ TRACK = AudioFormat("pcm", RATE)
 
 
 class PlacedCall:
-    """A call, from its answer to its end. `place` is closed when it is connected."""
+    """A call, from its answer to its end. `place` counts it as not connected; it is closed when the call connects."""
 
     def __init__(self, owner: str, peer: Peer, place: contextlib.ExitStack) -> None:
         self.id = f"rtc_u1_{uuid.uuid4().hex}"
@@ -80,21 +80,20 @@ class Calls:
         self._certificate = Certificate()
         self._calls: dict[str, PlacedCall] = {}
         self._pending = Shares(PENDING)
-        self._leaving = False
 
     async def create(self, request: Request) -> Response:
         """Answer an offer: 201 with the SDP answer and the call's Location. Raise CompatError."""
         admitted = self._admitted(request)
         text, session = await _offered(request)
         if session:
-            admitted = self._realtime.configured(admitted, _session(session))
+            admitted = self._realtime.with_configuration(admitted, _session(session))
         return await self._answer(request, admitted, sdp.parse(text))
 
     async def create_translation(self, request: Request) -> Response:
-        """The same for a session that translates, whose voice the caller hears. Raise CompatError."""
-        self._check(request)
-        opened = translating(once(request.query_params.multi_items()), request.headers, ())
-        principal, carried = self._realtime.translator(opened, request)
+        """The same for a session that translates; its voice is sent to the caller. Raise CompatError."""
+        self._realtime.check(request)
+        opened = translating(single_values(request.query_params.multi_items()), request.headers, ())
+        principal, carried = self._realtime.identify_translator(opened, request)
         text, session = await _offered(request)
         translation = self._realtime.translation(opened.model, carried, _translation(session) if session else None)
         offer = sdp.parse(text)
@@ -108,7 +107,7 @@ class Calls:
         with contextlib.ExitStack() as stay:
             await self._gate.admit_call(admitted.principal, stay)
             place = stay.enter_context(self._place(admitted.principal.party))
-            admitted = await self._realtime.allowed(admitted)
+            admitted = await self._realtime.with_allowance(admitted)
             certificate = self._certificate.current()
             peer = Peer(offer, certificate, speaks=admitted.translation is not None)
             call = PlacedCall(self._owner(admitted.principal), peer, place)
@@ -124,7 +123,7 @@ class Calls:
         return await self.create(request)
 
     async def live(self, socket: WebSocket) -> None:
-        """Serve a handshake on /v1/realtime: with `call_id` for that call, else for a session of its own."""
+        """Serve a handshake on /v1/realtime: join the call named by `call_id`, or open a session of its own."""
         serve = self.sideband if socket.query_params.get("call_id") else self._realtime.live
         await serve(socket)
 
@@ -138,7 +137,7 @@ class Calls:
         return Response(status_code=200)
 
     async def sideband(self, socket: WebSocket) -> None:
-        """Serve a WebSocket with `call_id`: it gets the call's events, and may send events too, until the call ends."""
+        """Serve a WebSocket with `call_id`. It gets the call's events and may send events, until the call ends."""
         request_id = request_id_of(socket.headers)
         try:
             call = self._call(socket.query_params["call_id"], socket)
@@ -159,8 +158,7 @@ class Calls:
         await self._port.open()
 
     def leave(self) -> None:
-        """End the calls that are not connected yet; `Realtime.leave` ends the others."""
-        self._leaving = True
+        """End the calls that are not connected yet. `Realtime.leave` ends the others and refuses new ones."""
         for call in self._calls.values():
             if call.pending and call.task is not None:
                 call.task.cancel()
@@ -177,21 +175,18 @@ class Calls:
 
     def _admitted(self, request: Request) -> Admitted:
         """Return the caller. Raise CompatError."""
-        self._check(request)
+        self._realtime.check(request)
         return self._realtime.identify(opening_of(request), request)
 
-    def _check(self, connection: Request | WebSocket) -> None:
-        if self._leaving:
-            raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
-        if (origin := connection.headers.get("origin")) is not None:  # a form needs no CORS preflight
-            origins.check(origin, connection.headers.get("host", ""), self._settings.cors_origins)
-
     def _owner(self, principal: Principal) -> str:
-        """Return the same for a key and for the client secrets that it has issued; without keys, for everybody."""
+        """Return the owner of a principal's calls: one for a key and the client secrets that it has issued.
+
+        Without keys, all callers are one owner.
+        """
         return principal.tenant if self._gate.passes_keys else principal.name
 
     def _place(self, party: Party) -> contextlib.ExitStack:
-        """Return what is to be closed when a call of this caller is connected. Raise Overloaded."""
+        """Count a call as not connected until the result is closed. Raise Overloaded."""
         if not self._pending.take(party):
             raise overloaded("calls that are not connected", self._pending, party)
         pending = contextlib.ExitStack()
@@ -199,9 +194,9 @@ class Calls:
         return pending
 
     def _call(self, call_id: str, connection: Request | WebSocket) -> PlacedCall:
-        """Return a call of this caller's. Raise CompatError."""
-        self._check(connection)
-        principal = self._realtime.principal(opening_of(connection), connection)
+        """Return the caller's call with this id. Raise CompatError."""
+        self._realtime.check(connection)
+        principal = self._realtime.caller(opening_of(connection), connection)
         call = self._calls.get(call_id)
         if call is None or call.owner != self._owner(principal):
             raise NotFound(f"There is no call '{call_id[:64]}'.", param="call_id", code="call_not_found")
@@ -226,8 +221,8 @@ class Calls:
         )
 
     def _reached(self, request: Request) -> Sequence[str]:
-        """Return the address that the caller has used, or on this machine, every address of the port: Firefox does not
-        use loopback."""
+        """Return the address that the caller has used. For a caller on this machine, return every address of the port,
+        because Firefox does not use loopback."""
         server = request.scope.get("server") or ("", 0)
         for name in (request.url.hostname or "", server[0]):
             address = networks.address(name)
@@ -260,7 +255,7 @@ class Calls:
 
 
 def opening_of(connection: Request | WebSocket) -> Opening:
-    query = once(connection.query_params.multi_items())
+    query = single_values(connection.query_params.multi_items())
     return opening(query, connection.headers, connection.scope.get("subprotocols", ()))
 
 
@@ -289,8 +284,8 @@ def _translation(json: bytes) -> TranslationPatch:
     """The same for a session that translates."""
     body = b'{"session":%s}' % json
     with _naming():
-        asked = decoded(body, TranslationSecretRequest)
-        return asked.session.with_unread(decoded(body, dict[str, Any])["session"])
+        parsed = decoded(body, TranslationSecretRequest)
+        return parsed.session.with_unread(decoded(body, dict[str, Any])["session"])
 
 
 @contextlib.contextmanager

@@ -42,18 +42,18 @@ class ClientSecretEndpoints:
     async def client_secret(self, request: Request) -> Response:
         """Return the GA response: {"value", "expires_at", "session"}. Raise CompatError."""
         principal = self._principal(request)
-        asked = decoded(body := await whole(request, LARGEST, "session"), secrets.ClientSecretRequest)
-        patch = asked.patch(decoded(body, dict[str, Any]))
-        value, expires_at, session = self._issued(patch, asked.seconds, "ga", principal)
+        parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.ClientSecretRequest)
+        patch = parsed.patch(decoded(body, dict[str, Any]))
+        value, expires_at, session = self._issued(patch, parsed.seconds, "ga", principal)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
 
     async def transcription_session(self, request: Request) -> Response:
         """Return the beta response: the session, including `client_secret`. Raise CompatError."""
         principal = self._principal(request)
-        asked = decoded(body := await whole(request, LARGEST, "session"), secrets.TranscriptionSessionRequest)
-        patch = msgspec.structs.replace(asked.with_unread(decoded(body, dict[str, Any])), type="transcription")
+        parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.TranscriptionSessionRequest)
+        patch = msgspec.structs.replace(parsed.with_unread(decoded(body, dict[str, Any])), type="transcription")
         try:
-            value, expires_at, session = self._issued(patch, asked.seconds, "beta", principal)
+            value, expires_at, session = self._issued(patch, parsed.seconds, "beta", principal)
         except CompatError as error:  # the beta body is the session itself, so `param` has no prefix
             param = (error.param or "").removeprefix("session").removeprefix(".") or None
             raise type(error)(error.message, param=param, code=error.code) from error
@@ -62,9 +62,9 @@ class ClientSecretEndpoints:
     async def translation(self, request: Request) -> Response:
         """Return {"value", "expires_at", "session"} for a session that translates. Raise CompatError."""
         principal = self._principal(request)
-        asked = decoded(body := await whole(request, LARGEST, "session"), secrets.TranslationSecretRequest)
-        patch = asked.session.with_unread(decoded(body, dict[str, Any])["session"])
-        expires_at, nonce = int(time.time()) + asked.seconds, os.urandom(12)
+        parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.TranslationSecretRequest)
+        patch = parsed.session.with_unread(decoded(body, dict[str, Any])["session"])
+        expires_at, nonce = int(time.time()) + parsed.seconds, os.urandom(12)
         try:
             session = self._realtime.translation(patch.model, patch)
         except CompatError as error:
@@ -82,8 +82,11 @@ class ClientSecretEndpoints:
         return principal
 
     def _secret_of(self, patch: Patch | TranslationPatch, expires_at: int, nonce: bytes, principal: Principal) -> str:
-        """Return the secret for a session that is in order. Raise Forbidden: a page then opens a WebSocket with its
-        key, which would not tell what is wrong with the session."""
+        """Return the secret for a valid session. Raise Forbidden if secrets cannot be issued.
+
+        An invalid session is refused before that: after a 403, a page may open a WebSocket with a key instead, which
+        would not show what is wrong with the session.
+        """
         if self._settings.pass_key and not self._gate.keyed:
             raise Forbidden(
                 "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "

@@ -19,11 +19,13 @@ Translation: TypeAlias = Callable[[str, str, Principal, str, Mapping[str, str]],
 """Returns a text in another language, given by its code, by a model, with some terms. Raises CompatError."""
 
 
-PATIENCE = 45.0  # seconds for which a sentence waits for a model that is away
+PATIENCE = 45.0  # seconds for which a sentence waits for a model that is unavailable
 LONGEST_DELAY = 4.0  # seconds between two attempts, unless the refusal names more
 
 
 class Errands:
+    """Performs the requests, with retries for up to `patience` seconds."""
+
     def __init__(
         self,
         check_vocabulary: VocabularyCheck,
@@ -37,8 +39,8 @@ class Errands:
         self._first_delay = first_delay
 
     async def check(self, action: CheckVocabulary, principal: Principal) -> CompatError | None:
-        """Look up a stored vocabulary, and return the error if it does not fit. If that fails, the session keeps using
-        it."""
+        """Return the error of a stored vocabulary that does not fit the model. If it cannot be looked up, the session
+        keeps using it."""
         try:
             await self._check_vocabulary(action.vocabulary_id, action.model, principal)
         except BadRequest as exc:
@@ -49,8 +51,8 @@ class Errands:
         return None
 
     async def translate(self, action: Translate, principal: Principal) -> str | CompatError:
-        """Translate a sentence, or return why it could not be. A model that is away is asked again, as live speech
-        waits for a connection that broke."""
+        """Return the translation of a sentence, or the error. Retry while the model is unavailable, just as live speech
+        waits for a new connection."""
         until, delay = time.monotonic() + self._patience, self._first_delay
         while True:
             try:

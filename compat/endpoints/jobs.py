@@ -31,16 +31,16 @@ from compat.transcription.work import Work
 JSON = ("json", "verbose_json", "diarized_json")
 
 
-def fresh(headers: Headers) -> bool:
+def wants_fresh(headers: Headers) -> bool:
     """Return whether the headers ask for a new task instead of a kept result."""
     cache = [part.strip().lower() for part in headers.get("cache-control", "").split(",")]
     return "no-cache" in cache or headers.get("x-compat-reuse", "").strip().lower() == "never"
 
 
-async def ordered(request: Request, received: Upload, work: Work, files: contextlib.ExitStack) -> Order:
-    """Return the order for `work`, which takes over `files`."""
+async def order_for(request: Request, received: Upload, work: Work, files: contextlib.ExitStack) -> Order:
+    """Return the order for a job that does `work`. The order takes over `files`."""
     content = await asyncio.to_thread(received.content)
-    return Order(work=work, content=work.ask.url or content, fresh=fresh(request.headers), files=files.pop_all())
+    return Order(work=work, content=work.ask.url or content, fresh=wants_fresh(request.headers), files=files.pop_all())
 
 
 class JobEndpoints:

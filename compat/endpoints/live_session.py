@@ -44,7 +44,7 @@ from compat.upstream.sockets import Connection, Sockets
 
 log = logging.getLogger("compat.live")
 PING = 2.0  # seconds
-SOUND = 1 << 20  # bytes of sound that each session may hold; more is counted in steps of this size
+SOUND = 1 << 20  # bytes of sound that each session may hold freely; more is counted in steps of this size
 AHEAD = 5.0  # seconds of a call's sound that are allowed in advance, because its track cannot be made to wait
 CROWDED = "Too much sound is waiting to be recognised: send it more slowly, or open fewer sessions."
 UNREAD = Hangup(1008, "The client does not read its events.")
@@ -55,14 +55,14 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     `unread`: seconds that a write may take. `ahead`: bytes of events waiting to be written; beyond it, the service is
     not read. `backlog`: bytes of them that end the session; only answers to the client's own events can reach it.
-    `goodbye`: seconds that closing the transport may take. `sound`: bytes of audio waiting to be recognised. `eager`:
+    `closing`: seconds that closing the transport may take. `sound`: bytes of audio waiting to be recognised. `eager`:
     bytes of audio waiting to be sent to the service; beyond it, the client is read only while memory is plentiful.
     """
 
     unread: float = 30.0
     ahead: int = 1 << 18
     backlog: int = 1 << 20
-    goodbye: float = 10.0
+    closing: float = 10.0
     sound: int = 192 << 20
     eager: int = 300 * 32_000
 
@@ -134,7 +134,7 @@ class LiveSession:
         That saves a turn of the event loop. An exception ends the session, as in the reader's task.
         """
         waits = not self._idle or not self._readable.is_set() or self._bridge.more
-        if waits or (self._allowance is not None and self._short(len(frame))):
+        if waits or (self._allowance is not None and self._needs_allowance(len(frame))):
             return False
         try:
             self._do(self._bridge.from_client(frame, self._now))
@@ -145,9 +145,9 @@ class LiveSession:
             self._start(_raise(exc))
         return True
 
-    def hear(self, pcm: bytes) -> None:
+    def take_sound(self, pcm: bytes) -> None:
         """Handle audio of a call's track."""
-        if self._short(len(pcm), AHEAD) and not self._extending:
+        if self._needs_allowance(len(pcm), AHEAD) and not self._extending:
             self._extending = True
             self._start(self._allow(len(pcm), AHEAD))
         try:
@@ -165,18 +165,18 @@ class LiveSession:
         for action in actions:
             self._perform(action)
         if self._events:
-            self._tell()
+            self._write_events()
         upstream = self._upstream
         if upstream is not None and upstream.drained:
             for action in self._bridge.upstream_drained(self._now):
                 self._perform(action)
             if self._events:
-                self._tell()
+                self._write_events()
             if upstream.written:
                 upstream.outgoing.put(None)
         held = self._bridge.held
         if self._outgoing.size > self._bounds.backlog and not self._stalled:
-            self._stall()
+            self._close_unread()
         elif not self._crowded and (held > self._bounds.sound or not self._sound.fits(held)):
             self._crowded = True
             self._do(self._bridge.client_closed(self._now, Hangup(1013, CROWDED)))
@@ -206,22 +206,22 @@ class LiveSession:
                 self._upstream = Upstream()
                 self._upstream.task = self._start(self._serve(self._upstream, action))
             case CloseUpstream():
-                self._forget()
+                self._drop_upstream()
             case Reading(on):
                 self._reading = on
             case Wake(at):
                 self._set_alarm(at)
             case CheckVocabulary() | Translate():
-                task = self._start(self._run(action))
+                task = self._start(self._run_errand(action))
                 self._ending.add(task)
                 task.add_done_callback(self._ending.discard)
             case Hangup():
-                self._tell()
+                self._write_events()
                 self._outgoing.put(action)
             case _:
                 assert_never(action)
 
-    def _tell(self) -> None:
+    def _write_events(self) -> None:
         """Write the events of one step at once, because the writer task would first wait for all other sessions."""
         events, self._events = self._events, []
         fit = self._outgoing.idle and sum(map(len, events)) <= self._bounds.backlog
@@ -233,19 +233,19 @@ class LiveSession:
         """Begin a task of the session in its context, as `take` is called outside of it."""
         return self._group.create_task(work, context=self._context)
 
-    async def _run(self, errand: CheckVocabulary | Translate) -> None:
+    async def _run_errand(self, errand: CheckVocabulary | Translate) -> None:
         if isinstance(errand, Translate):
             text = await self._errands.translate(errand, self._principal)
             self._do(self._bridge.translated(errand.ticket, text, self._now))
         elif (error := await self._errands.check(errand, self._principal)) is not None:
             self._do(self._bridge.vocabulary_refused(errand.vocabulary_id, error, self._now))
 
-    def _forget(self) -> None:
+    def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None
         if upstream is not None and upstream.task is not None and upstream.task is not asyncio.current_task():
             upstream.task.cancel()
 
-    def _stall(self) -> None:
+    def _close_unread(self) -> None:
         """Discard the events of a client that does not read, and close the session."""
         self._stalled = True
         self._outgoing.drop()
@@ -293,8 +293,8 @@ class LiveSession:
             self._do(self._bridge.from_client(frame, self._now))
             await self._take_rest()
 
-    def _short(self, size: int, ahead: float = 0.0) -> bool:
-        """Whether the allowance has to be extended before the next piece of a frame of `size` bytes is taken, or
+    def _needs_allowance(self, size: int, ahead: float = 0.0) -> bool:
+        """Whether the allowance must be extended before the next piece of a frame of `size` bytes is handled, or
         `ahead` seconds before that."""
         allowance = self._allowance
         if allowance is None or allowance.exhausted:
@@ -304,7 +304,7 @@ class LiveSession:
     async def _allow(self, size: int, ahead: float = 0.0) -> None:
         if self._allowance is None:
             return
-        if self._short(size, ahead):
+        if self._needs_allowance(size, ahead):
             await self._allowance.extend(self._bridge.seconds + ahead + self._bridge.most(size))
         self._bridge.allow(self._allowance.granted, self._allowance.reason)
         self._extending = False
@@ -325,13 +325,13 @@ class LiveSession:
                     await self._caller.write(frame)
             except TimeoutError:
                 if not self._stalled:
-                    self._stall()
+                    self._close_unread()
             except Disconnected:
                 self._outgoing.drop()
         if self.code is None:
             self.code = frame.code
             with contextlib.suppress(TimeoutError, Disconnected):
-                async with asyncio.timeout(self._bounds.goodbye):
+                async with asyncio.timeout(self._bounds.closing):
                     await self._caller.close(frame.code, frame.reason)
 
     # --- the service ------------------------------------------------------------------------------------------------

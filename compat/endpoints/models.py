@@ -17,13 +17,13 @@ class Models:
         self._gate = gate
         self._engine = engine
 
-    async def every(self, request: Request) -> Response:
+    async def list_all(self, request: Request) -> Response:
         """Return all model names and aliases of the region."""
         self._gate.caller(request)
         names = catalogue.names(self._settings.every_alias, self._settings.short_region, self._settings.model_family)
         return Response(models.listing(names, self._engine), media_type="application/json")
 
-    async def one(self, request: Request) -> Response:
+    async def retrieve(self, request: Request) -> Response:
         """Return one model. Raise ModelNotFound."""
         self._gate.caller(request)
         name = request.path_params["model"]

@@ -161,7 +161,7 @@ class Parts:
         self.files += 1
         self.named = named
         if self.files > 1 or self._headers.get(b"content-type", b"").lower().startswith(b"multipart/"):
-            raise BadRequest("The form has two files; send one audio file a request.", param="file")
+            raise BadRequest("The form has two files; send one audio file per request.", param="file")
         if self._encoding == "quoted-printable":
             raise BadRequest("The file is quoted-printable: send its bytes unencoded.", param="file")
 

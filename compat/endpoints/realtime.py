@@ -10,13 +10,13 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from compat import languages
 from compat.bridge import Bridge
@@ -32,11 +32,12 @@ from compat.endpoints.errands import Errands
 from compat.endpoints.live_models import live_model, live_presets, live_translator, preferred_model
 from compat.endpoints.live_session import Bounds, LiveSession
 from compat.endpoints.live_usage import BilledTokens, SessionUsage
+from compat.endpoints.socket_transport import SocketTransport
 from compat.endpoints.transport import ClientTransport, Disconnected
 from compat.errors import INTERNAL_ERROR, BadRequest, CompatError, Forbidden, NotAuthenticated, ServiceUnavailable
 from compat.observability.metrics import Metrics, TurnLatency
 from compat.openai_api import secrets
-from compat.openai_api.fields import once
+from compat.openai_api.fields import single_values
 from compat.openai_api.realtime.opening import Opening, opening, translating
 from compat.openai_api.realtime.patch import Patch
 from compat.openai_api.realtime.server_events import ServerEvent
@@ -56,9 +57,11 @@ WATCH = 2.0  # seconds between two checks for removed keys
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted handshake. `configured` is the session configuration: of a client secret, and of a call's form.
-    `translation` is that of a session that translates. `allowance` is the sound that the client may send if its key has
-    a bound."""
+    """An accepted handshake.
+
+    `configured` holds the configuration of the client secret and that of a call's form. `translation` is the
+    configuration of a session that translates. `allowance` limits the audio, if the client's key has a bound.
+    """
 
     opening: Opening
     principal: Principal
@@ -92,7 +95,7 @@ class Realtime:
         self._memory = memory
         self._engine = engine
         self._live: dict[LiveSession, asyncio.Task[Any] | None] = {}
-        self._held: dict[LiveSession, Principal] = {}
+        self._revocable: dict[LiveSession, Principal] = {}
         """Sessions that end when their key is removed."""
         self._usage: set[SessionUsage] = set()
         self._leaving = False
@@ -117,7 +120,7 @@ class Realtime:
             return
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         socket.state.party = admitted.principal.party  # server/websocket counts the memory of long messages against it
-        caller = _SocketTransport(socket)
+        caller = SocketTransport(socket)
         try:
             await socket.accept(admitted.opening.subprotocol, raw)
             await self.run(caller, admitted, request_id, client_of(socket.scope), caller.begin)
@@ -137,9 +140,9 @@ class Realtime:
         reason = NotAuthenticated("The key that opened this session was removed.")
         while True:
             await asyncio.sleep(WATCH)
-            for session, principal in list(self._held.items()):
+            for session, principal in list(self._revocable.items()):
                 if not self._gate.has_scope(principal, "realtime"):
-                    del self._held[session]
+                    del self._revocable[session]
                     session.leave(self._settings.grace, reason)
             for usage in self._usage:
                 usage.report()
@@ -148,31 +151,34 @@ class Realtime:
 
     async def _admit(self, socket: WebSocket) -> Admitted:
         """Check origin, credentials and bounds. Raise CompatError."""
-        self._check(socket)
+        self.check(socket)
         if socket.query_params.get("call_id"):
             raise BadRequest("Calls by WebRTC are off: set COMPAT_WEBRTC_PORT.", param="call_id")
-        opened = opening(once(socket.query_params.multi_items()), socket.headers, socket.scope["subprotocols"])
+        opened = opening(single_values(socket.query_params.multi_items()), socket.headers, socket.scope["subprotocols"])
         admitted = self.identify(opened, socket)
         await self._gate.admit(socket, admitted.principal)
-        return await self.allowed(admitted)
+        return await self.with_allowance(admitted)
 
     async def _admit_translation(self, socket: WebSocket) -> Admitted:
-        self._check(socket)
-        opened = translating(once(socket.query_params.multi_items()), socket.headers, socket.scope["subprotocols"])
-        principal, patch = self.translator(opened, socket)
+        self.check(socket)
+        opened = translating(
+            single_values(socket.query_params.multi_items()), socket.headers, socket.scope["subprotocols"]
+        )
+        principal, patch = self.identify_translator(opened, socket)
         session = self.translation(opened.model, patch)
         await self._gate.admit(socket, principal)
-        return await self.allowed(Admitted(opening=opened, principal=principal, translation=session))
+        return await self.with_allowance(Admitted(opening=opened, principal=principal, translation=session))
 
-    def _check(self, socket: WebSocket) -> None:
+    def check(self, connection: HTTPConnection) -> None:
+        """Check the origin. Raise Forbidden, or ServiceUnavailable during shutdown."""
         if self._leaving:
             raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
-        # Browsers open WebSockets across origins without a CORS preflight.
-        if (origin := socket.headers.get("origin")) is not None:
-            origins.check(origin, socket.headers.get("host", ""), self._settings.cors_origins)
+        # Browsers open WebSockets and post forms across origins without a CORS preflight.
+        if (origin := connection.headers.get("origin")) is not None:
+            origins.check(origin, connection.headers.get("host", ""), self._settings.cors_origins)
 
     def translation(self, model: str | None, *patches: TranslationPatch | None) -> TranslationSession:
-        """Return the settings with which a session that translates begins. Raise CompatError."""
+        """Return the initial configuration of a session that translates. Raise CompatError."""
         given = [patch for patch in patches if patch is not None]
         named = model or next((patch.model for patch in reversed(given) if patch.model), None)
         if named is None:
@@ -191,19 +197,22 @@ class Realtime:
             session = apply_translation(session, msgspec.structs.replace(patch, model=None))
         return session
 
-    def translator(self, opened: Opening, connection: HTTPConnection) -> tuple[Principal, TranslationPatch | None]:
-        """Return the caller of a session that translates, and its client secret's configuration. Raise CompatError."""
+    def identify_translator(
+        self, opened: Opening, connection: HTTPConnection
+    ) -> tuple[Principal, TranslationPatch | None]:
+        """Return the caller of a session that translates, and the configuration in its client secret. Raise
+        CompatError."""
         principal, carried = self._caller(opened, connection)
         if carried and carried.translation is None:
             raise Forbidden("This client secret is for /v1/realtime: request one for translations.")
         return principal, carried.translation if carried else None
 
-    def principal(self, opened: Opening, connection: HTTPConnection) -> Principal:
+    def caller(self, opened: Opening, connection: HTTPConnection) -> Principal:
         """Return the caller, whatever its client secret is for. Raise CompatError."""
         return self._caller(opened, connection)[0]
 
     def identify(self, opened: Opening, connection: HTTPConnection) -> Admitted:
-        """Return the caller with its client secret's configuration. Raise CompatError."""
+        """Return the caller with the configuration in its client secret. Raise CompatError."""
         principal, carried = self._caller(opened, connection)
         if carried and carried.translation:
             raise Forbidden("This client secret is for /v1/realtime/translations.")
@@ -218,15 +227,15 @@ class Realtime:
         carried = secrets.read(key, secret=self._secret, now=time.time())
         return self._gate.issuer(carried.issuer, connection), carried
 
-    async def allowed(self, admitted: Admitted) -> Admitted:
-        """Open the allowance of a key with a bound; to be closed after the session. Raise QuotaExceeded."""
+    async def with_allowance(self, admitted: Admitted) -> Admitted:
+        """Open an allowance if the key has a bound. Close it after the session. Raise QuotaExceeded."""
         if not admitted.principal.bounded:
             return admitted
         allowance = Allowance(self._accounting, admitted.principal)
         await allowance.open()
         return msgspec.structs.replace(admitted, allowance=allowance)
 
-    def configured(self, admitted: Admitted, patch: Patch) -> Admitted:
+    def with_configuration(self, admitted: Admitted, patch: Patch) -> Admitted:
         """Add the configuration that comes with a call's offer. Raise CompatError."""
         native = preferred_model(self._settings, admitted.principal)
         session = Session(native=native, engine=self._engine)
@@ -244,8 +253,11 @@ class Realtime:
         begin: Callable[[LiveSession], object],
         track: AudioFormat | None = None,
     ) -> None:
-        """Run a session until it ends, and log it. `client` is the caller's address. `begin` is called with the session
-        first. `track`: the format of a call's audio."""
+        """Run a session until it ends, and log it.
+
+        `client` is the caller's address. `begin` is called with the session before it runs. `track` is the format of a
+        call's audio.
+        """
         started = time.perf_counter()
         billed = BilledTokens()
         bridge = self._bridge(admitted, billed, track)
@@ -256,7 +268,7 @@ class Realtime:
         usage = SessionUsage(self._metrics, principal, bridge, billed)
         self._usage.add(usage)
         self._live[session] = asyncio.current_task()
-        self._held[session] = principal
+        self._revocable[session] = principal
         begin(session)
         try:
             await session.run()
@@ -270,7 +282,7 @@ class Realtime:
             usage.report(last=True)
             if allowance:
                 allowance.used = bridge.seconds
-            self._held.pop(session, None)
+            self._revocable.pop(session, None)
             if bridge.completions:
                 self._gate.prove(principal)
             fields = {
@@ -320,61 +332,12 @@ class Realtime:
 
     def _advise(self, error: CompatError, model: str) -> CompatError:
         """Name the client's field and the setting to check in a refusal of the service."""
-        told = advised(error, model, self._settings.live_root)
-        named = told.param != "model" or translators.find(model)
-        return told if named else type(told)(told.message, param=MODEL, code=told.code)
+        advice = advised(error, model, self._settings.live_root)
+        named = advice.param != "model" or translators.find(model)
+        return advice if named else type(advice)(advice.message, param=MODEL, code=advice.code)
 
 
 def _identifiers() -> Callable[[str], str]:
     """Return a function that generates the ids of one session: unique across sessions, and as long as OpenAI's."""
     session, count = uuid.uuid4().hex[:16], itertools.count(1)
     return lambda kind: f"{kind}_{session}{next(count):08x}"
-
-
-class _SocketTransport:
-    """A WebSocket as a Transport."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-
-    @property
-    def figures(self) -> Mapping[str, object]:
-        return {}
-
-    @property
-    def unheard(self) -> float:
-        return 0.0
-
-    def begin(self, session: LiveSession) -> None:
-        self._socket.state.take = session.take  # see server/websocket
-
-    async def read(self) -> str | bytes:
-        message = await self._socket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise Disconnected(message.get("code", 1006))
-        text: str | None = message.get("text")
-        frame: str | bytes = message["bytes"] if text is None else text
-        return frame
-
-    def write_now(self, texts: Sequence[str]) -> bool:
-        put = self._socket.scope["state"].get("put")  # see server/websocket
-        return put is not None and put(texts)
-
-    def play(self, pcm: bytes) -> None:
-        """Not called: the voice is in events."""
-
-    async def write(self, text: str) -> None:
-        with _closing():
-            await self._socket.send({"type": "websocket.send", "text": text})
-
-    async def close(self, code: int, reason: str) -> None:
-        with _closing():
-            await self._socket.close(code, reason)
-
-
-@contextlib.contextmanager
-def _closing() -> Iterator[None]:
-    try:
-        yield
-    except (WebSocketDisconnect, RuntimeError) as exc:  # RuntimeError: the socket has already been closed
-        raise Disconnected(1006) from exc

@@ -1,4 +1,4 @@
-"""A search by the C library, which takes a third of the time of Python's own."""
+"""Search in bytes by the C library, in a third of the time of `bytes.find`."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ async def kept_alive(
 def pinged(
     frames: AsyncGenerator[bytes, None], progress: Callable[[], Progress] = Progress
 ) -> AsyncGenerator[bytes, None]:
-    """Yield frames of server-sent events, with comments as keep-alives that tell the `progress`."""
+    """Yield frames of server-sent events, with comments with the `progress` as keep-alives."""
     return kept_alive(frames, every=PING_EVERY, heartbeat=lambda: sse.ping(progress()))
 
 

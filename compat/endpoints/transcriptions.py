@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from compat.endpoints import responses
 from compat.endpoints.disconnect import while_connected
-from compat.endpoints.jobs import JobEndpoints, ordered
+from compat.endpoints.jobs import JobEndpoints, order_for
 from compat.endpoints.streaming import EventStream, pinged
 from compat.endpoints.upload import Uploads
 from compat.observability.entry import RequestEntry
@@ -57,7 +57,7 @@ class Transcriptions:
             self._long.check(received.ask)
             work = await self._uploads.prepare(request, received)
             if is_job(work):
-                order = await ordered(request, received.form, work, files)
+                order = await order_for(request, received.form, work, files)
                 return await self._long.answer(request, order)
             work = await self._uploads.charged(work, stack)
             if work.ask.stream:

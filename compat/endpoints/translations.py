@@ -12,7 +12,7 @@ from starlette.responses import Response
 from compat import languages
 from compat.endpoints import responses
 from compat.endpoints.disconnect import while_connected
-from compat.endpoints.jobs import ordered
+from compat.endpoints.jobs import order_for
 from compat.endpoints.upload import Uploads
 from compat.errors import BadRequest
 from compat.jobs.manager import JobManager
@@ -41,7 +41,7 @@ class Translations:
                     "Translation needs DashScope, which COMPAT_ENGINE=openai replaces: use /v1/audio/transcriptions."
                 )
             if is_job(work):
-                order = await ordered(request, received.form, work, files)
+                order = await order_for(request, received.form, work, files)
                 recognised = self._jobs.transcript(order)
             else:
                 work = await self._uploads.charged(work, stack)

@@ -24,14 +24,14 @@ class VocabularyEndpoints:
         self._gate = gate
         self._vocabularies = vocabularies
 
-    async def every(self, request: Request) -> Response:
+    async def list_all(self, request: Request) -> Response:
         """Return a page of the account's vocabularies, without their words. Raise CompatError."""
         principal = await self._admitted(request)
         wanted = public.page(request.query_params.multi_items())
         return JSONResponse(await while_connected(request.receive, self._listed(wanted, principal)))
 
     async def _listed(self, wanted: public.Page, principal: Principal) -> dict[str, object]:
-        page, more = public.cut(await self._vocabularies.every(principal, wanted.prefix), wanted)
+        page, more = public.cut(await self._vocabularies.list_all(principal, wanted.prefix), wanted)
         return public.listing(await self._vocabularies.targeted(page, principal), more=more)
 
     async def create(self, request: Request) -> Response:

@@ -101,7 +101,7 @@ def _check_length(fields: Iterable[tuple[str, str]]) -> None:
         )
 
 
-def once(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+def single_values(given: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the parameters of a query, without Azure's `api-version`. Raises BadRequest for one that was sent with
     different values."""
     sent: dict[str, list[str]] = {}

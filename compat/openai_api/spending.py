@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from compat.errors import BadRequest
-from compat.openai_api.fields import once
+from compat.openai_api.fields import single_values
 
 DAY: Final = 86400
 USUAL: Final = 7
@@ -76,7 +76,7 @@ def query(given: Iterable[tuple[str, str]], now: float) -> UsageQuery:
         elif name != "api-version":
             known = ", ".join((*SINGLE, *LISTS))
             raise BadRequest(f"{name[:64]} is not a parameter here; {known} are.", param=name[:64])
-    single = once(singles)
+    single = single_values(singles)
     if unknown := [group for group in lists["group_by"] if group not in GROUPS]:
         raise BadRequest(f"group_by should be among {', '.join(GROUPS)}, not {unknown[0][:64]}.", param="group_by")
     if single.get("bucket_width", "1d") != "1d":

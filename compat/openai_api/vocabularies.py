@@ -15,7 +15,7 @@ import msgspec
 
 from compat.catalogue.vocabularies import HotWord, Vocabulary
 from compat.errors import BadRequest
-from compat.openai_api.fields import once
+from compat.openai_api.fields import single_values
 from compat.openai_api.shapes import decoded
 
 OBJECT: Final = "dashscope.vocabulary"
@@ -82,7 +82,7 @@ def words(json: bytes) -> list[HotWord]:
 
 def page(query: Iterable[tuple[str, str]]) -> Page:
     """Return the page that a query asks for. Raises BadRequest."""
-    given = once(query)
+    given = single_values(query)
     if unknown := [name for name in given if name not in QUERY]:
         raise BadRequest(f"{unknown[0][:64]} is not a parameter here; {', '.join(QUERY)} are.", param=unknown[0][:64])
     limit, order = given.get("limit") or str(USUAL), given.get("order") or "desc"
@@ -94,12 +94,12 @@ def page(query: Iterable[tuple[str, str]]) -> Page:
     return Page(limit=int(limit), after=after, ascending=order == "asc", prefix=prefix)
 
 
-def cut(every: Sequence[Vocabulary], page: Page) -> tuple[list[Vocabulary], bool]:
-    """Return the vocabularies of a page, and whether there are more. `every` has the newest first.
+def cut(vocabularies: Sequence[Vocabulary], page: Page) -> tuple[list[Vocabulary], bool]:
+    """Return the vocabularies of a page, and whether there are more. `vocabularies` has the newest first.
 
     Raises BadRequest if `after` is not among them.
     """
-    ordered = list(reversed(every)) if page.ascending else list(every)
+    ordered = list(reversed(vocabularies)) if page.ascending else list(vocabularies)
     begin = 0
     if page.after:
         begin = next((place for place, each in enumerate(ordered, 1) if each.id == page.after), 0)

@@ -89,7 +89,7 @@ class Vocabularies:
             )
         return found
 
-    async def every(self, principal: Principal, prefix: str = "") -> list[Vocabulary]:
+    async def list_all(self, principal: Principal, prefix: str = "") -> list[Vocabulary]:
         """Return the account's vocabularies, newest first, without words and targets."""
         if prefix:
             rules.check_prefix(prefix)

@@ -141,7 +141,7 @@ async def test_the_allowance_of_a_call_is_extended_before_its_track_needs_it() -
     heard = 0.0
     async with running(allowance=allowance) as (session, client, _):
         while heard < 2.5 * STEP:
-            session.hear(bytes(960))
+            session.take_sound(bytes(960))
             heard += 0.02
             for _ in range(100_000):
                 if allowance.granted > heard + 0.1:

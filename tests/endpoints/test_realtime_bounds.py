@@ -64,7 +64,7 @@ def test_a_frame_over_the_bound_closes_with_1009(server: RunningServer) -> None:
 
 
 async def test_a_client_that_does_not_read_is_closed_with_1008() -> None:
-    with bounded(Bounds(unread=0.2, backlog=64 << 10, goodbye=10)) as address:
+    with bounded(Bounds(unread=0.2, backlog=64 << 10, closing=10)) as address:
         # With a queue of one frame, unread events fill the kernel's buffers and then those of the server.
         async with connect(address, max_queue=1, proxy=None, ping_interval=None) as socket:
             await flood(socket.send)

@@ -135,13 +135,13 @@ async def test_all_pages_are_listed_newest_first() -> None:
     times = iter(range(10**9, 2 * 10**9))
     async with peer(limits=Limits(vocabularies=30), clock=lambda: float(next(times))) as service:
         made = [await service.made() for _ in range(21)]
-        listed = await service.vocabularies.every(ALICE)
+        listed = await service.vocabularies.list_all(ALICE)
         found = await service.vocabularies.targeted(listed[:3], ALICE)
 
         assert made[::-1] == [each.id for each in listed]
         assert [(each, "fun-asr") for each in made[:-4:-1]] == [(each.id, each.target_model) for each in found]
-        assert [] == await service.vocabularies.every(ALICE, "films")
-        assert [] == await service.vocabularies.every(EVE)
+        assert [] == await service.vocabularies.list_all(ALICE, "films")
+        assert [] == await service.vocabularies.list_all(EVE)
 
 
 async def test_words_are_replaced_and_checked_for_the_list_s_model() -> None:
