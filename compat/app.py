@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from compat.audio.worker import Worker
-from compat.catalogue import rates
 from compat.config.settings import Settings
 from compat.endpoints import not_found, playground
 from compat.endpoints.access_log import AccessLogMiddleware
@@ -59,13 +58,8 @@ from compat.transcription.spool import TEXT, Spool
 from compat.transcription.translator import Translator
 from compat.transcription.vocabularies import Vocabularies
 from compat.upstream import slots
-from compat.upstream.budget import Budget
-from compat.upstream.fallback import Fallback, LiveFallback
-from compat.upstream.guard import Guard
-from compat.upstream.http import Service
-from compat.upstream.lag import LoopLag
-from compat.upstream.sockets import LIVE_SERVICE, Sockets
-from compat.upstream.state import CommonState, OwnState, SharedState
+from compat.upstream.services import Provider, Services
+from compat.upstream.state import OwnState, SharedState
 from compat.upstream.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -114,29 +108,16 @@ def create_app(
     engine = local.name if local else ""
     accounting = Accounting(store.ledger())
     metrics = Metrics(region=settings.short_region, prices=settings.prices, team=team, on_audio=accounting.count)
-    name = "DashScope" if not local else "the engine at COMPAT_ENGINE_URL" if engine == "openai" else "the local engine"
     state = SharedState(team.memory) if team else OwnState()
-    check = (lambda: local.report.check()) if local else lambda: None
-    guard = _guard(settings, metrics, state, traces, check=check, name=name)
-    budget = _budget(settings, metrics, state)
+    redis = settings.store if settings.store and settings.store.startswith(REDIS) else None
+    services = Services(settings, metrics, state, traces, _provider(local), redis)
+    budget, service = services.budget, services.http
     admission = Admission(
         requests=state.shares("requests", settings.max_requests),
         sessions=state.shares("sessions", settings.max_sessions),
         stopping=lambda: team is not None and team.memory.stopping,
     )
     gate = Gate(settings, budget, admission, state.shares("proven"))
-    lag = LoopLag()
-    path = str(local.path) if local else None
-    first = _service(settings, settings.root, budget, guard, lag, name, path)
-    accounts = [(first, settings.dashscope_api_key or "")]
-    live_name = name if local else LIVE_SERVICE
-    straight = _sockets(settings, settings.live_root, budget, guard, lag, live_name, path)
-    sockets: Sockets | LiveFallback = straight
-    if settings.fallback_root and settings.fallback_live_root and settings.fallback_api_key:
-        key, spare = settings.fallback_api_key, _guard(settings, metrics, state, traces, prefix="fallback-")
-        accounts.append((_service(settings, settings.fallback_root, budget, spare, lag), key))
-        sockets = LiveFallback(straight, _sockets(settings, settings.fallback_live_root, budget, spare, lag), key)
-    service = Fallback(accounts[0][0], *accounts[1]) if accounts[1:] else accounts[0][0]
     worker = Worker(settings.media_workers, turns=lambda kind, count: slots.turns(count, partial(state.shares, kind)))
     spool = Spool(
         settings.spool,
@@ -147,10 +128,9 @@ def create_app(
     links = Links(settings.public_url, team.links if team else None) if settings.public_url else None
     seconds = settings.task_deadline + 3600
     bucket = Bucket(settings.bucket, settings.bucket_key, seconds=seconds) if settings.bucket else None
-    vocabularies = Vocabularies(first, settings.every_alias, family=settings.model_family)
+    vocabularies = Vocabularies(services.accounts[0][0], settings.every_alias, family=settings.model_family)
     pieces = slots.Slots(state.shares("pieces", settings.pieces_at_once))
-    told = metrics.transcript
-    recogniser = Recogniser(settings, service, worker, links, bucket, engine, told, vocabularies, pieces)
+    recogniser = Recogniser(settings, service, worker, links, bucket, engine, metrics.transcript, vocabularies, pieces)
     grace, room = settings.job_grace, state.shares("jobs", settings.max_jobs)
     runner = JobRunner(
         store, recogniser, service, accounting, name=spool.name, grace=grace, room=room, on_state=metrics.job
@@ -165,14 +145,15 @@ def create_app(
     translator = Translator(settings, service)
     translations = Translations(uploads, recogniser, jobs, translator)
     models = Models(settings, gate, engine)
-    stored = VocabularyEndpoints(gate, vocabularies)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     memory = state.shares("memory", settings.max_live_memory)
     errands = Errands(vocabularies.check, translator.sentence)
-    realtime = Realtime(settings, gate, sockets, secret, metrics, errands, accounting, engine=engine, memory=memory)
+    realtime = Realtime(
+        settings, gate, services.live, secret, metrics, errands, accounting, engine=engine, memory=memory
+    )
     sessions = ClientSecretEndpoints(settings, gate, realtime, secret, engine)
     webrtc = _calls(settings, gate, realtime, calls)
-    readiness = Readiness(admission, *accounts, engine_trouble=lambda: local.report.trouble if local else "")
+    readiness = Readiness(admission, *services.accounts, engine_trouble=lambda: local.report.trouble if local else "")
     metrics.watch("requests_under_way", "Requests for work.", lambda: admission.requests.used)
     metrics.watch("tasks", "Coroutines under way.", lambda: len(asyncio.all_tasks()), own=True)
     metrics.watch("jobs_under_way", "Long jobs that this server works on.", lambda: runner.under_way, own=True)
@@ -215,7 +196,7 @@ def create_app(
                 await webrtc.open()
                 stack.push_async_callback(webrtc.close)
             runner.spawn(janitor.keep(spool.sweep()))
-            runner.spawn(lag.measure(metrics.lag))
+            runner.spawn(services.lag.measure(metrics.lag))
             runner.spawn(metrics.publish())
             runner.spawn(accounting.keep())
             runner.spawn(realtime.watch())
@@ -228,18 +209,9 @@ def create_app(
             Route("/v1/audio/transcriptions/{id}", job_endpoints.status, methods=["GET"]),
             Route("/v1/audio/transcriptions/{id}", job_endpoints.cancel, methods=["DELETE"]),
             Route("/v1/audio/translations", translations.create, methods=["POST"]),
-            Route("/v1/realtime/client_secrets", sessions.client_secret, methods=["POST"]),
-            Route("/v1/realtime/transcription_sessions", sessions.transcription_session, methods=["POST"]),
-            Route("/v1/realtime/translations/client_secrets", sessions.translation, methods=["POST"]),
-            WebSocketRoute("/v1/realtime/translations", realtime.translate),
-            Route("/v1/realtime/translations", not_found.no_socket, methods=["GET", "POST"]),
-            *_realtime_routes(realtime, webrtc),
+            *_realtime_routes(realtime, webrtc, sessions),
             Route("/v1/dashscope/usage", UsageEndpoint(gate, accounting).usage, methods=["GET"]),
-            Route("/v1/dashscope/vocabularies", stored.list_all, methods=["GET"]),
-            Route("/v1/dashscope/vocabularies", stored.create, methods=["POST"]),
-            Route("/v1/dashscope/vocabularies/{id}", stored.retrieve, methods=["GET"]),
-            Route("/v1/dashscope/vocabularies/{id}", stored.update, methods=["POST"]),
-            Route("/v1/dashscope/vocabularies/{id}", stored.delete, methods=["DELETE"]),
+            *_vocabulary_routes(VocabularyEndpoints(gate, vocabularies)),
             Route("/v1/models", models.list_all),
             Route("/v1/models/{model:path}", models.retrieve),
             Route("/healthz", healthz),
@@ -266,6 +238,14 @@ def create_app(
     return app
 
 
+def _provider(local: AnyEngine | None) -> Provider:
+    """Return what answers in place of DashScope, or DashScope itself."""
+    if local is None:
+        return Provider()
+    name = "the engine at COMPAT_ENGINE_URL" if local.name == "openai" else "the local engine"
+    return Provider(name, name, str(local.path), lambda: local.report.check())
+
+
 def _calls(settings: Settings, gate: Gate, realtime: Realtime, sockets: Sequence[socket.socket]) -> Calls | None:
     """Return the calls by WebRTC. Their libraries are loaded only if there are any."""
     if not sockets:
@@ -276,13 +256,24 @@ def _calls(settings: Settings, gate: Gate, realtime: Realtime, sockets: Sequence
     return Calls(settings, gate, realtime, Port(sockets))
 
 
-def _realtime_routes(realtime: Realtime, calls: Calls | None) -> list[Route | WebSocketRoute]:
+def _realtime_routes(
+    realtime: Realtime, calls: Calls | None, secrets: ClientSecretEndpoints
+) -> list[Route | WebSocketRoute]:
+    routes: list[Route | WebSocketRoute] = [
+        Route("/v1/realtime/client_secrets", secrets.client_secret, methods=["POST"]),
+        Route("/v1/realtime/transcription_sessions", secrets.transcription_session, methods=["POST"]),
+        Route("/v1/realtime/translations/client_secrets", secrets.translation, methods=["POST"]),
+        WebSocketRoute("/v1/realtime/translations", realtime.translate),
+        Route("/v1/realtime/translations", not_found.no_socket, methods=["GET", "POST"]),
+    ]
     if calls is None:
         return [
+            *routes,
             WebSocketRoute("/v1/realtime", realtime.live),
             Route("/v1/realtime", not_found.no_socket, methods=["GET", "POST"]),
         ]
     return [
+        *routes,
         WebSocketRoute("/v1/realtime", calls.live),
         Route("/v1/realtime", calls.create_or_explain, methods=["POST"]),
         Route("/v1/realtime", not_found.no_socket, methods=["GET"]),
@@ -293,66 +284,14 @@ def _realtime_routes(realtime: Realtime, calls: Calls | None) -> list[Route | We
     ]
 
 
-def _budget(settings: Settings, metrics: Metrics, state: CommonState) -> Budget:
-    """Return the account's budget. Replicas with a job store in Redis share their rate limits there."""
-    redis = settings.store if settings.store and settings.store.startswith(REDIS) else None
-    return Budget(
-        redis=redis,
-        own={name: rates.parse(text) for name, text in (settings.rates or {}).items()},
-        published=settings.short_region != "custom" and settings.rates is not None,
-        patience=settings.queue_wait,
-        concurrency=settings.concurrency,
-        on_wait=partial(metrics.stage, "queue"),
-        state=state,
-    )
-
-
-def _service(
-    settings: Settings,
-    root: str,
-    budget: Budget,
-    guard: Guard,
-    lag: LoopLag,
-    name: str = "DashScope",
-    socket: str | None = None,
-) -> Service:
-    return Service(
-        root,
-        connect_timeout=settings.connect_timeout,
-        answer_timeout=settings.answer_timeout,
-        attempts=settings.attempts,
-        budget=budget,
-        guard=guard,
-        lag=lag,
-        name=name,
-        socket=socket,
-    )
-
-
-def _sockets(
-    settings: Settings,
-    root: str,
-    budget: Budget,
-    guard: Guard,
-    lag: LoopLag,
-    name: str = LIVE_SERVICE,
-    socket: str | None = None,
-) -> Sockets:
-    timeout = settings.connect_timeout
-    return Sockets(root, connect_timeout=timeout, budget=budget, guard=guard, lag=lag, name=name, socket=socket)
-
-
-def _guard(
-    settings: Settings,
-    metrics: Metrics,
-    state: CommonState,
-    traces: Traces | None,
-    prefix: str = "",
-    check: Callable[[], None] = lambda: None,
-    name: str = "DashScope",
-) -> Guard:
-    breaker = partial(state.breaker, failures=settings.breaker_failures, pause=settings.breaker_pause)
-    return Guard(metrics, breaker=breaker, prefix=prefix, traces=traces, check=check, name=name)
+def _vocabulary_routes(endpoints: VocabularyEndpoints) -> list[Route]:
+    return [
+        Route("/v1/dashscope/vocabularies", endpoints.list_all, methods=["GET"]),
+        Route("/v1/dashscope/vocabularies", endpoints.create, methods=["POST"]),
+        Route("/v1/dashscope/vocabularies/{id}", endpoints.retrieve, methods=["GET"]),
+        Route("/v1/dashscope/vocabularies/{id}", endpoints.update, methods=["POST"]),
+        Route("/v1/dashscope/vocabularies/{id}", endpoints.delete, methods=["DELETE"]),
+    ]
 
 
 def _pages(settings: Settings, *, keyless: bool) -> list[Middleware]:
