@@ -29,6 +29,7 @@ from compat.openai_api.translations.session import TranslationPatch
 from compat.openai_api.translations.session import view as translation_view
 
 LARGEST = 256 << 10  # bytes of a request body
+NO_SECRETS = "no_client_secrets"
 
 
 class ClientSecretEndpoints:
@@ -90,7 +91,8 @@ class ClientSecretEndpoints:
         if self._settings.pass_key and not self._gate.keyed:
             raise Forbidden(
                 "Client secrets cannot be issued while callers' own DashScope keys are passed on (COMPAT_PASS_KEY): a "
-                "secret would have to carry the key."
+                "secret would have to carry the key.",
+                code=NO_SECRETS,
             )
         return secrets.issue(patch, secret=self._secret, expires_at=expires_at, nonce=nonce, issuer=principal.name)
 

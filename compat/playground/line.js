@@ -3,6 +3,7 @@
 
 import { ApiError, base, call, key } from "./api.js";
 
+const CONNECTING = 20_000; // milliseconds in which a call is connected; Chromium waits for ever at a port that it does not allow
 export const LOST = 1006; // the close code of a connection without a close frame
 
 const refused = (code) => new ApiError(0, { code, message: "" }); // the server has just answered a request
@@ -22,8 +23,8 @@ export async function dial(path, session, open, signal) {
     const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ session }), signal };
     secret = (await call(path, options)).body.value;
   } catch (error) {
-    if (error.status !== 403 || !key()) throw error;
-    return open(key()).catch(() => Promise.reject(error)); // a refused WebSocket has no reason
+    if (error.code !== "no_client_secrets") throw error;
+    return open(key());
   }
   return open(secret);
 }
@@ -67,13 +68,11 @@ export async function phone(secret, hear, signal) {
     const { text } = await call("/realtime/calls", { method: "POST", headers, body: connection.localDescription.sdp, signal });
     await connection.setRemoteDescription({ type: "answer", sdp: text });
     await new Promise((open, failed) => {
-      channel.onopen = open;
+      const giveUp = () => (failed(refused("no_call")), close(LOST));
+      const late = setTimeout(giveUp, CONNECTING);
+      channel.onopen = () => (clearTimeout(late), open());
       signal.addEventListener("abort", () => failed(signal.reason));
-      connection.onconnectionstatechange = () => {
-        if (connection.connectionState !== "failed") return;
-        failed(refused("no_call"));
-        close(LOST);
-      };
+      connection.onconnectionstatechange = () => connection.connectionState === "failed" && giveUp();
     });
     const send = (event) => channel.readyState === "open" && channel.send(JSON.stringify(event));
     return { send, close, closed, attach: (stream) => sender.replaceTrack(stream.getAudioTracks()[0]) };

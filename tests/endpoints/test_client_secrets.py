@@ -299,5 +299,5 @@ def test_secrets_are_refused_when_keys_are_passed_on() -> None:
         wrong = post(server, "translations/client_secrets", {"session": {"model": "gpt-transcribe"}}, key)
 
     assert "session.model" == wrong.json()["error"]["param"]  # a page that opens the WebSocket would not be told
-    assert (403, "permission_denied") == (answer.status_code, answer.json()["error"]["code"])
+    assert (403, "no_client_secrets") == (answer.status_code, answer.json()["error"]["code"])
     assert "sk-mine" not in answer.text

@@ -15,7 +15,7 @@ from starlette.routing import Route as Path_
 from starlette.staticfiles import StaticFiles
 
 from compat.emulator.engines.tones import Tones
-from tests.playground.test_live import HEARD
+from tests.playground.test_live import HEARD, HURRIED
 from tests.playground.test_snippets import shown
 from tests.running import RunningServer, running_server
 from tests.servers import serve
@@ -99,6 +99,22 @@ def test_the_page_captions_a_call_and_shows_the_code_for_it(page: Page, site: st
     other.goto(f"{site}/agents")
     other.add_script_tag(content=code, type="module")
     expect(other.locator("body")).to_contain_text(HEARD)
+
+
+def test_a_call_whose_packets_do_not_arrive_is_named(page: Page) -> None:
+    def unreachable(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=re.sub(r"(a=candidate:.* )\d+( typ )", r"\g<1>9\2", answer.text()))
+
+    page.route("**/v1/realtime/calls", unreachable)
+    page.evaluate(HURRIED)
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_label("Transport").select_option("WebRTC")
+    page.locator("#start").click()
+
+    expect(page.locator("#live-error")).to_contain_text("no_call")
+    expect(page.locator("#live-error")).to_contain_text("Choose WebSocket as the transport")
+    expect(page.locator("#start")).to_be_focused()
 
 
 def test_a_page_without_calls_offers_no_choice(tab: Page) -> None:

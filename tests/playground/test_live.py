@@ -20,6 +20,10 @@ from tests.running import running_server
 # "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better." A browser cleans its microphone's sound, and
 # loses some on a busy machine, so that the small engine confuses words: one word of each third is enough.
 HEARD = re.compile(r"(ever|tried|failed).*(no|matter|try).*(again|fail|better)", re.IGNORECASE | re.DOTALL)
+HURRIED = """() => {  // waiting takes a hundredth of the time
+  const later = setTimeout;
+  globalThis.setTimeout = (call, wait, ...given) => later(call, wait / 100, ...given);
+}"""
 
 
 def start(page: Page) -> None:
