@@ -27,7 +27,7 @@ the I/O must
 
 Memory: sound that is not sent (5 minutes and one append; then the client is not read, and one more may be on its way),
 sound that is sent and not answered (a turn in progress, at most 11 minutes; between turns the time from ping to pong
-and 3 s, or 43 s without pongs), and 200 past transcripts.
+and 3 s, 26 s if it may be speech, or 43 s without pongs), and 200 past transcripts.
 """
 
 from compat.bridge.machine import Bridge

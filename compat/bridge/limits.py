@@ -18,12 +18,15 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     pings get no pong. One call processes at most `piece_bytes` of an append. `kept` bounds the audio kept for a replay:
     a longer turn without a result loses its beginning when the connection breaks.
 
-    Audio has surely arrived after `received_after` if the connection did not break; a pong shows it sooner. `attempts`
-    in a row without progress end the session. New settings wait for `settling` in case the service reports speech
-    before them.
+    Audio has surely arrived after `received_after` if the connection did not break; a pong shows it sooner. Between
+    turns, sound is kept for `reported` after it was spoken, as the service may still report speech in it; if it may be
+    speech, for `reported_late`, as the service may be slow. New settings wait for `settling` in case the service
+    reports speech before them. `attempts` in a row without progress end the session.
 
-    A session of the service that does not begin within `starting` is lost. One that fails of silence is replaced by one
-    that is finished `spare` seconds of audio sooner.
+    A session of the service is lost if it does not begin within `starting`, says nothing for `finishing` before its
+    end, or for `stalled` about a turn. After attempts without progress, the first two are up to four times as long, as
+    the service may be slow. One that fails of silence is replaced by one that is finished `spare` seconds of audio
+    sooner.
 
     If a manual commit has no answer after `manual_answer`, the service's session is finished to get one. If the commit
     is not acknowledged, which may mean that there was no speech, that happens after `acknowledged`, or after twice the
@@ -45,6 +48,8 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     kept: float = 660.0
     settling: float = 0.5
     received_after: float = 40.0
+    reported: float = 2.0
+    reported_late: float = 25.0
     in_flight_bytes: int = 96_000
     frame_bytes: int = 32_000
     piece_bytes: int = 1 << 18

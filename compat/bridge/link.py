@@ -21,7 +21,7 @@ from compat.bridge.actions import CloseUpstream, OpenUpstream
 from compat.bridge.items import ItemPiece
 from compat.bridge.limits import TICKS, SessionLimits
 from compat.bridge.outbox import Outbox
-from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, after, needed, silent, without
+from compat.bridge.replay import AudioChunk, Barrier, Cut, Entry, ReplayBuffer, Revision, after, needed, without
 from compat.bridge.retries import Retries
 from compat.bridge.sending import Sender
 from compat.bridge.states import CONNECTED, LinkState
@@ -55,13 +55,8 @@ class Link:
         self._used = False
         self.dialect = dialect(setup.model)
         self._sender = Sender(outbox, binder, self.dialect, limits)
-        self._outbox = outbox
-        self._replay = replay
-        self._binder = binder
-        self._limits = limits
-        self._spread = spread
-        self._fallback = fallback
-        self._passed = passed
+        self._outbox, self._replay, self._binder = outbox, replay, binder
+        self._limits, self._spread, self._fallback, self._passed = limits, spread, fallback, passed
 
     @property
     def attempts(self) -> int:
@@ -251,12 +246,11 @@ class Link:
         if earliest is None:
             # Reports of postponed turns are ignored; a service that does not finish may have heard nothing.
             unsure = self._binder.postponed or self.state is LinkState.FINISHING
-            heard = 0.0 if unsure else now - self.dialect.rules.reported
-            received = max(self._sender.arrived, now - self._limits.received_after)
-            self._replay.trim(lambda entry: silent(entry, answered, heard, received))
-        else:
-            before = max(answered, earliest - TICKS)
-            self._replay.trim(lambda entry: not isinstance(entry, AudioChunk) or entry.end <= before)
+            earliest = self._replay.first(
+                lambda sound: sound.end > answered and (unsure or self._sender.may_be_reported(sound, now))
+            )
+        before = max(answered, self._sender.end if earliest is None else earliest - TICKS)
+        self._replay.trim(lambda entry: not isinstance(entry, AudioChunk) or entry.end <= before)
         self._replay.bound(round(self._limits.kept * TICKS))
 
     @property
@@ -293,16 +287,21 @@ class Link:
     def deadline(self) -> float | None:
         match self.state:
             case LinkState.OPEN:
-                return self._answer_due if self._sender.opened else self.since + self._limits.starting
+                return self._answer_due if self._sender.opened else self.since + self._limits.starting * self._slack
             case LinkState.CLOSED | LinkState.OPENING | LinkState.READY:
                 return None
             case LinkState.WAITING:
                 return self._retries.not_before
             case LinkState.FINISHING:
                 # What was sent faster than it was spoken may take as long to hear as it lasts.
-                return max(self.since, self._heard_at, self._sender.heard_by) + self._limits.finishing
+                return max(self.since, self._heard_at, self._sender.heard_by) + self._limits.finishing * self._slack
             case _:
                 assert_never(self.state)
+
+    @property
+    def _slack(self) -> int:
+        """More time with each attempt: the service may be slow."""
+        return 1 << min(self.attempts, 2)
 
     @property
     def _answer_due(self) -> float | None:

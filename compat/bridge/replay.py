@@ -21,6 +21,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from compat.audio import quiet
 from compat.bridge.items import ItemPiece, SpeechItem
 from compat.bridge.settings import Target
 from compat.dashscope_api.live.turns import Setup
@@ -50,6 +51,11 @@ class AudioChunk(msgspec.Struct, gc=False):
         """What it counts for in bounds of memory, in ticks of PCM at 16 kHz: its duration, or its bytes if those are
         more, as in Opus packets with padding. The shortest chunk takes about 128 bytes."""
         return max(self.ticks, len(self.data) // 2, 64)
+
+    @property
+    def loud(self) -> bool:
+        """Whether it may be speech. Opus is not decoded."""
+        return self.packet or quiet.loud(self.data)
 
     def assign(self, piece: ItemPiece) -> None:
         self.piece = piece
@@ -127,6 +133,10 @@ class ReplayBuffer:
             weight = entry.weight
             self.unsent -= weight
             self.kept += weight
+
+    def first(self, wanted: Callable[[AudioChunk], bool]) -> int | None:
+        """Where the first chunk begins that was sent and is `wanted`."""
+        return next((entry.tick for entry in self.past if isinstance(entry, AudioChunk) and wanted(entry)), None)
 
     def trim(self, dead: Callable[[Entry], bool]) -> None:
         """Forget the oldest of what was sent, as long as it is `dead`."""
@@ -225,13 +235,6 @@ def part(sound: AudioChunk, start: int, end: int) -> AudioChunk:
     samples = len(sound.data) // 2
     low, high = (2 * ((at - sound.tick) * samples // sound.ticks) for at in (start, end))
     return msgspec.structs.replace(sound, tick=start, ticks=end - start, data=sound.data[low:high])
-
-
-def silent(entry: Entry, answered: int, heard: float, received: float) -> bool:
-    """Whether no replay needs it under detection: it is answered, or speech in it would have been reported by now."""
-    if not isinstance(entry, AudioChunk) or entry.end <= answered:
-        return True
-    return entry.heard_by < heard and entry.sent_at <= received
 
 
 def needed(entry: Entry) -> bool:

@@ -123,10 +123,12 @@ class Sender:
         """When the service has heard everything it was sent, if it works in real time."""
         return self._session.heard_by
 
-    @property
-    def arrived(self) -> float:
-        """What was sent until then has arrived."""
-        return self._session.arrived
+    def may_be_reported(self, sound: AudioChunk, now: float) -> bool:
+        """Whether the service may still report speech in this sound. It may be slow, but not with silence."""
+        received = max(self._session.arrived, now - self._limits.received_after)
+        if sound.sent_at > received or sound.heard_by >= now - self._limits.reported:
+            return True
+        return sound.heard_by >= now - self._limits.reported_late and sound.loud
 
     @property
     def unanswered(self) -> int:

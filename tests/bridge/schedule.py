@@ -33,13 +33,15 @@ def conversations(examples: int) -> settings:
 
 @dataclass(frozen=True)
 class Speech:
-    """Speech. `plan` has for each turn the pause before it and the pauses after its words, in milliseconds."""
+    """Speech. `plan` has for each turn the pause before it and the pauses after its words, in milliseconds. `first`:
+    the number of its first word. Words from 256 on are loud."""
 
     plan: list[tuple[int, list[int]]]
+    first: int = 1
 
     @property
     def pcm(self) -> bytes:
-        numbers = itertools.count(1)
+        numbers = itertools.count(self.first)
         turns = [
             silence(before) + b"".join(word(next(numbers)) + silence(ms) for ms in gaps) for before, gaps in self.plan
         ]
@@ -47,7 +49,7 @@ class Speech:
 
     @property
     def turns(self) -> list[list[str]]:
-        numbers = itertools.count(1)
+        numbers = itertools.count(self.first)
         return [[f"w{next(numbers)}" for _ in gaps] for _, gaps in self.plan]
 
     @property
@@ -59,7 +61,7 @@ class Speech:
     @property
     def positions(self) -> list[tuple[int, str]]:
         """The offset of each word in bytes, and the word."""
-        return [(self.pcm.index(word(number)), f"w{number}") for number in range(1, len(self.words) + 1)]
+        return [(self.pcm.index(word(int(name[1:]))), name) for name in self.words]
 
     @property
     def times(self) -> list[tuple[str, float, float]]:

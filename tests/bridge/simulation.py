@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import random
+from collections import deque
 from typing import Any
 
 from compat.bridge import Bridge
@@ -44,8 +46,10 @@ class Simulation:
         service: Service | None = None,
         others: tuple[Service, ...] = (),
         translation: TranslationSession | None = None,
+        slow: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """`others`: the services of further models. `translation`: the session translates."""
+        """`others`: the services of further models. `translation`: the session translates. `slow`: the least and most
+        seconds by which the service's frames are late."""
         self.now, self.grace = 1000.0, 0.0
         self.frames: list[dict[str, Any]] = []
         self.service: Service | None = None
@@ -56,6 +60,8 @@ class Simulation:
         self.sentences: list[Translate] = []
         self.sessions = 0
         self.sent_bytes = self.commits = 0
+        self._slow, self._chance = slow, random.Random(0)  # noqa: S311
+        self._due: deque[float] = deque()
         self._like = service or Service()
         self._likes = {each.model: each for each in (self._like, *others)}
         self._model = self._like.model
@@ -97,16 +103,25 @@ class Simulation:
             self.dialled = False
             self.sessions += 1
             self.service = self._likes[self._model].again(self.sessions)
+            self._due.clear()
+            self._said()
             self.perform(self.bridge.upstream_opened(self.now))
 
     def deliver(self) -> bool:
         """Deliver the next frame of the service to the bridge; return False if there is none."""
-        if self.service is None or not self.service.lines:
+        if self.service is None or not self.service.lines or self._due[0] > self.now:
             return False
+        self._due.popleft()
         line = self.service.lines.popleft()
         self.service.delivered(line)
         self.perform(self.bridge.from_upstream(line, self.now))
         return True
+
+    def _said(self) -> None:
+        """The service has sent frames. They come in order."""
+        while self.service is not None and len(self._due) < len(self.service.lines):
+            due = self.now + self._chance.uniform(*self._slow)
+            self._due.append(max(due, self._due[-1] if self._due else due))
 
     def cut(self) -> None:
         """Break the connection to the service. Frames in transit are lost."""
@@ -152,6 +167,7 @@ class Simulation:
                 case ToUpstream(frame):
                     assert self.service is not None
                     self.service.take(frame)
+                    self._said()
                     sent = True
                 case OpenUpstream(model):
                     self._model = model

@@ -335,6 +335,16 @@ def test_a_pong_frees_the_silence_before_it() -> None:
     assert ["open", SETUP, "> audio 5120", *["> audio 32000"] * 4] == heard
 
 
+@pytest.mark.parametrize(("waited", "again"), [(20, ["open"]), (30, [])])
+def test_sound_that_may_be_speech_is_kept_longer(waited: float, again: list[str]) -> None:
+    stage = detecting()
+    play(stage, [(append(b"\0\1" * 4000), ["> audio 8000"])])
+    stage.now += waited
+    stage.step(lambda stage: stage.bridge.upstream_pong(stage.now, stage.now))
+
+    assert stage.step(lost()) == again
+
+
 def test_progress_gives_new_attempts() -> None:
     stage = ready(Stage(limits=SessionLimits(attempts=2)), turn_detection=None)
     for _ in range(10):
@@ -356,7 +366,7 @@ def test_what_no_attempt_can_help_ends_the_session(error: CompatError) -> None:
     )
 
 
-def test_a_service_that_hangs_is_left() -> None:
+def test_a_service_that_hangs_is_left_and_has_more_time_then() -> None:
     play(
         by_hand(),
         [
@@ -366,6 +376,9 @@ def test_a_service_that_hangs_is_left() -> None:
             (later(9.0), []),
             (later(1.1), ["close", "open"]),
             (opened, ["> setup pcm/16000 manual", "> audio 32000", "> commit"]),
+            (later(3.1), ["> finish"]),
+            (later(19.0), []),
+            (final("t1", "slow"), ["< delta item_1 'slow'", "< completed item_1 'slow' 1.0"]),
         ],
     )
 

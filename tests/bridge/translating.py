@@ -209,9 +209,16 @@ def _coded(pcm: bytes) -> str:
 class Listening(Simulation):
     """A session that translates, and what its client has received."""
 
-    def __init__(self, service: Service, model: str = FLAT, **session: Any) -> None:  # noqa: ANN401 - its fields
+    def __init__(
+        self,
+        service: Service,
+        model: str = FLAT,
+        slow: tuple[float, float] = (0.0, 0.0),
+        **session: Any,  # noqa: ANN401 - its fields
+    ) -> None:
         limits = SessionLimits(attempts=100_000, first_delay=0.0)
-        super().__init__(limits, service=service, translation=TranslationSession(model=model, native=model, **session))
+        translation = TranslationSession(model=model, native=model, **session)
+        super().__init__(limits, service=service, translation=translation, slow=slow)
 
     def append(self, pcm: bytes) -> None:
         self.perform(self.bridge.from_client(Sound(pcm), self.now))

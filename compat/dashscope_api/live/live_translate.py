@@ -34,11 +34,9 @@ _OTHER = turns.OtherEvent()
 
 
 class LiveTranslate:
-    """The dialect. The first report of a turn may be its translation, which is about 2.8 s late (vendor's figure)."""
+    """The dialect."""
 
-    rules: ClassVar[turns.Rules] = turns.Rules(
-        frame_bytes=32_000, idle=20.0, longest=6600.0, lingers=True, reported=6.0
-    )
+    rules: ClassVar[turns.Rules] = turns.Rules(frame_bytes=32_000, idle=20.0, longest=6600.0, lingers=True)
     spent: ClassVar[int] = 0
     silence: ClassVar[float | None] = None
 

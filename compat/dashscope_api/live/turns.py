@@ -221,7 +221,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     `frame_bytes`: maximum audio in one message. `acknowledged`: a session begins with its first audio, which may be
     sent after `Opened`. `idle`: time without audio after which to finish a session. `longest` and `tokens`: audio and
     input tokens after which to finish it between two turns. `lingers`: a turn may get more text after its final report,
-    until its session is finished. `reported`: maximum delay between speech and its first report.
+    until its session is finished.
     """
 
     frame_bytes: int
@@ -230,7 +230,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     longest: float | None = None
     tokens: int | None = None
     lingers: bool = False
-    reported: float = 3.0
 
 
 class Dialect(Protocol):
