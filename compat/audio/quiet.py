@@ -1,5 +1,5 @@
-"""How loud sound is: the quietest point of speech, the fallback for a cut without a pause, where speech goes on after
-one, and whether it stops in the middle. Pure."""
+"""Loudness of sound: the quietest point, to cut speech without a pause; where speech resumes after a pause; and whether
+sound may be speech. Pure."""
 
 from __future__ import annotations
 

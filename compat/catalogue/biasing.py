@@ -53,7 +53,7 @@ def _border(text: str) -> int:
 def hot_words(keywords: Iterable[str], known: Collection[str] = ()) -> tuple[dict[str, int], list[str]]:
     """Return the hot words with their weights, and the keywords that only fit in the context.
 
-    A keyword may be a comma-separated list. `known` are hot words that the request has besides.
+    A keyword may be a comma-separated list. `known` are the hot words that the request names already.
     """
     words = (word.strip() for keyword in keywords for word in _COMMA.split(keyword))
     given = [word for word in dict.fromkeys(filter(None, words)) if word not in known]

@@ -191,7 +191,9 @@ def names(aliases: Mapping[str, str], region: str = "custom", family: Family = "
     return tuple(
         name
         for name in known
-        if region not in REGIONS or of_sentences(name, aliases) or _offered(resolve(name, aliases, family)[1], region)
+        if region not in REGIONS
+        or text_translator(name, aliases)
+        or _offered(resolve(name, aliases, family)[1], region)
     )
 
 
@@ -206,9 +208,9 @@ def alias_target(name: str, aliases: Mapping[str, str]) -> str | None:
     return aliases.get(name) or next(own, None)
 
 
-def of_sentences(name: str, aliases: Mapping[str, str]) -> str | None:
-    """Return the id of the model of Qwen-MT that the name stands for, None for other models. It has no row, as it takes
-    text."""
+def text_translator(name: str, aliases: Mapping[str, str]) -> str | None:
+    """Return the id of the Qwen-MT model behind a name, or None for any other model. Qwen-MT has no row in MODELS,
+    because it takes no audio."""
     named = (alias_target(name, aliases) or name).partition("?")[0].rpartition("/")[2].lower()
     return named if re.fullmatch(translators.OF_SENTENCES, named) else None
 
@@ -226,7 +228,7 @@ def resolve(name: str, aliases: Mapping[str, str], family: Family = "qwen3-asr")
         row = _row(model) if len(model) <= LONGEST else _searched(model)
         if row:
             return model, row
-    if sentences := of_sentences(name, aliases):
+    if sentences := text_translator(name, aliases):
         raise ModelNotFound(f"{sentences[:80]} translates text: it is for sessions of /v1/realtime/translations.")
     raise ModelNotFound(
         f"The model {name[:80]!r} is not known here; COMPAT_MODEL_ALIASES=name=model adds names. "
@@ -302,7 +304,7 @@ def translator(name: str, *, region: str, aliases: Mapping[str, str], preferred:
     named = (alias_target(name, aliases) or name).partition("?")[0].rpartition("/")[2].lower()
     if named.startswith(translators.OPENAI):
         named = (alias_target(preferred, aliases) or preferred).lower()
-    if sentences := of_sentences(named, {}):
+    if sentences := text_translator(named, {}):
         return sentences
     model, row = resolve(named, aliases)
     if translators.find(model) is None:

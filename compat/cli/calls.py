@@ -40,8 +40,11 @@ def bound(settings: Settings, host: str, *, demo: bool, workers: int) -> list[so
 
 
 def _hosts(host: str, interface: list[str]) -> list[str]:
-    """Return the addresses to bind. A server on loopback also needs one of the network, for Firefox; there, as
-    everywhere, only callers with the credentials of an answer are answered."""
+    """Return the addresses to bind.
+
+    A server on loopback also binds an address of the network, because Firefox does not use loopback. On every address,
+    only callers with the credentials of an SDP answer get a response.
+    """
     address = networks.address("127.0.0.1" if host == "localhost" else host)
     if address is not None and address.is_loopback:
         return [str(address), *interface]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MODEL: Final = "gpt-realtime-translate"
 SOURCE_MODEL: Final = "gpt-realtime-whisper"
-"""A model for the text of the source, which a session has to name. This project's server takes any."""
+"""The model for the text of the source. OpenAI's API requires one; this project's server accepts any."""
 LEAST: Final = "3.34"
 """The first release of the openai package with these sessions."""
 
@@ -109,7 +109,8 @@ def _show(event: Any, shown: Subtitles, voices: Sequence[VoiceSink], fault: Call
 
 
 def _session(created: Any, languages: Languages, *, spoken: bool) -> Any:  # noqa: ANN401 - an event; a plain dict
-    """Fields beyond OpenAI's are for this project's server, which shows an object `dashscope`."""
+    """Return the session's configuration. It has fields beyond OpenAI's only for this project's server, whose sessions
+    have an object `dashscope`."""
     transcription = {"model": SOURCE_MODEL, **({"language": languages.source} if languages.source else {})}
     session = {"audio": {"input": {"transcription": transcription}, "output": {"language": languages.target}}}
     if not _applied(created):

@@ -1,11 +1,11 @@
-"""What a supervisor tells a worker at its start: a line of JSON, on the socket between them."""
+"""The orders that the supervisor sends to a new worker: a line of JSON, over the socket between them."""
 
 from __future__ import annotations
 
 import msgspec
 
 READY = b"ready\n"
-"""What a worker answers when it accepts connections."""
+"""The worker's answer once it accepts connections."""
 
 
 class Orders(msgspec.Struct, frozen=True):

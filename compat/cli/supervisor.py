@@ -1,6 +1,6 @@
 """The supervisor of `serve --workers`: starts the workers, replaces those that die, and passes signals on.
 
-It holds what is one for all of them: the listening socket, the secret that signs client secrets, the local engine, and
+It holds what they share: the listening socket, the secret that signs client secrets, the local engine, and
 memory for limits (`sharing`). It serves no request and runs no event loop.
 """
 

@@ -27,7 +27,7 @@ class AudioMeter:
 
     @contextlib.contextmanager
     def call(self, seconds: float) -> Iterator[AudioMeter]:
-        """AudioMeter a call for `seconds` of audio within this work, with a meter of its own.
+        """Meter a call for `seconds` of audio within this work, with a meter of its own.
 
         A call that succeeds uses what is written to `used`. One that fails uses nothing. One that is cancelled uses all
         of its audio if it was submitted, because the service goes on, and bills it.

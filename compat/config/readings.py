@@ -1,4 +1,4 @@
-"""What `verify` found out about the account, as far as it decides how this server works."""
+"""Findings of `verify` about the account that change how this server works."""
 
 from __future__ import annotations
 

@@ -27,6 +27,6 @@ class Models:
         """Return one model. Raise ModelNotFound."""
         self._gate.caller(request)
         name = request.path_params["model"]
-        if not catalogue.of_sentences(name, self._settings.every_alias):
+        if not catalogue.text_translator(name, self._settings.every_alias):
             catalogue.resolve(name, self._settings.every_alias)
         return Response(models.one(name), media_type="application/json")

@@ -58,7 +58,7 @@ class JobManager:
         self._store = runs.store
         self._dead: set[str] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """For each key of a job, whose turn it is to charge its audio: identical requests are charged once."""
+        """A lock for each key of a job, so that identical requests are charged once."""
 
     async def transcript(self, order: Order) -> Transcript:
         """Start or join the job and return its transcript. If this call is cancelled, the job continues for `grace`.
@@ -118,7 +118,7 @@ class JobManager:
         The job itself is cancelled (or erased, if it has ended) unless other background requests or waiting callers
         need it. If another process holds the job, that process cancels it at its next heartbeat.
         """
-        job = await self._changed(job, lambda job: transitions.left(job, view))
+        job = await self._changed(job, lambda job: transitions.withdrawn(job, view))
         now = time.time()
         if job.wanted:
             return job
@@ -143,7 +143,7 @@ class JobManager:
         lost = now > job.created + transitions.LONGEST
         if not lost and (not ours or (job.task_id is None and now < job.awaited)):
             # Released for a caller that has the key, or the audio.
-            await self._store.swap(job, transitions.taken(job, transitions.NOBODY, now))
+            await self._store.swap(job, transitions.taken_over(job, transitions.NOBODY, now))
         elif not lost and job.task_id is not None:
             await self._take_over(job, Principal(self._key), None, contextlib.ExitStack())
         elif job.wanted and (failed := transitions.ended(job, LOST, now)):
@@ -172,7 +172,7 @@ class JobManager:
         """Return the job with the order's key. Start it here unless there is one to join."""
         mine, instead, principal = self._new(order), "", order.work.principal
         if view is not None:
-            mine = transitions.asked_for(mine, view, webhook_url, time.time()) or mine
+            mine = transitions.requested(mine, view, webhook_url, time.time()) or mine
         turn = self._turns.setdefault(mine.key, asyncio.Lock()) if principal.bounded else contextlib.nullcontext()
         charge: Charge | None = None
         with self._runs.room(principal.party) as place:
@@ -198,7 +198,7 @@ class JobManager:
     async def _joined(self, job: Job, view: Ask | None, webhook_url: str | None) -> Job:
         if view is None:
             return job
-        return await self._changed(job, lambda job: transitions.asked_for(job, view, webhook_url, time.time()))
+        return await self._changed(job, lambda job: transitions.requested(job, view, webhook_url, time.time()))
 
     def _new(self, order: Order) -> Job:
         request, principal, now = order.work.request, order.work.principal, time.time()
@@ -241,7 +241,7 @@ class JobManager:
             await transitions.change(self._store, job.id, lambda job: transitions.awaited(job, until))
 
     async def _take_over(self, job: Job, principal: Principal, work: Work | None, files: contextlib.ExitStack) -> None:
-        mine = await self._store.swap(job, transitions.taken(job, self._runs.name, time.time()))
+        mine = await self._store.swap(job, transitions.taken_over(job, self._runs.name, time.time()))
         if mine is not None:
             log.info("a job was taken over", extra={"fields": {"job": job.id, "task_id": job.task_id}})
             self._runs.begin(mine, principal, work, files.pop_all())

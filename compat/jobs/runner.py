@@ -214,7 +214,7 @@ class JobRunner:
         when the run ends."""
         if job.client and job.client != principal.account:
             principal = msgspec.structs.replace(principal, payer=job.client)
-        run = Run(self, job, principal, files, keep=work is not None and self._recogniser.once_more(work))
+        run = Run(self, job, principal, files, keep=work is not None and self._recogniser.needs_audio_again(work))
         run.place = place or run.place
         self.on_state("begun" if place else "taken_over")
         work = msgspec.structs.replace(work, principal=run.principal) if work else None

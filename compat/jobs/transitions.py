@@ -49,7 +49,7 @@ def abandoned(job: Job, now: float, dead: Collection[str]) -> bool:
     return job.under_way and (job.due < now or job.holder == NOBODY or job.holder in dead)
 
 
-def taken(job: Job, holder: str, now: float) -> Job:
+def taken_over(job: Job, holder: str, now: float) -> Job:
     return msgspec.structs.replace(job, holder=holder, due=now + LEASE)
 
 
@@ -65,22 +65,22 @@ def postponed(job: Job, until: float) -> Job:
 
 def freed(job: Job, holder: str, now: float) -> Job | None:
     """Release the job, so that any process can take it over at once."""
-    return _ours(job, holder, holder=NOBODY, due=now)
+    return _if_held(job, holder, holder=NOBODY, due=now)
 
 
 def renewed(job: Job, holder: str, now: float, task_id: str | None, progress: DonePieces | None = None) -> Job | None:
     if task_id is None:
-        return _ours(job, holder, due=now + LEASE, progress=progress)
-    return _ours(job, holder, due=now + LEASE, task_id=task_id, state="running", progress=progress)
+        return _if_held(job, holder, due=now + LEASE, progress=progress)
+    return _if_held(job, holder, due=now + LEASE, task_id=task_id, state="running", progress=progress)
 
 
 def started(job: Job, holder: str, now: float) -> Job | None:
     """Mark a job without a task as running."""
-    return _ours(job, holder, due=now + LEASE, state="running")
+    return _if_held(job, holder, due=now + LEASE, state="running")
 
 
 def settled(job: Job) -> Job | None:
-    """Remove the charge. The process that stores this settles it, and no other one does."""
+    """Remove the charge. Only the process that stores this change settles the charge."""
     return None if job.charge is None else msgspec.structs.replace(job, charge=None)
 
 
@@ -88,7 +88,7 @@ def awaited(job: Job, until: float) -> Job | None:
     return msgspec.structs.replace(job, awaited=until) if job.under_way and until > job.awaited else None
 
 
-def asked_for(job: Job, view: Ask, webhook_url: str | None, now: float) -> Job | None:
+def requested(job: Job, view: Ask, webhook_url: str | None, now: float) -> Job | None:
     """Add a background request, and a webhook if it has one. Raises Conflict beyond MOST_VIEWS."""
     views = job.views if view in job.views else (*job.views, view)
     index, hooks = views.index(view), job.hooks
@@ -104,7 +104,7 @@ def asked_for(job: Job, view: Ask, webhook_url: str | None, now: float) -> Job |
     return msgspec.structs.replace(job, views=views, hooks=hooks, left=left, due=due)
 
 
-def left(job: Job, view: int) -> Job | None:
+def withdrawn(job: Job, view: int) -> Job | None:
     """Remove the background request `view`; its webhooks are not called."""
     if view in job.left:
         return None
@@ -115,8 +115,8 @@ def left(job: Job, view: int) -> Job | None:
 
 def ended(job: Job, outcome: Transcript | Failure, now: float) -> Job | None:
     if isinstance(outcome, Transcript):
-        return _over(job, now, state="completed", transcript=outcome)
-    return _over(job, now, state="cancelled" if outcome == CANCELLED else "failed", failure=outcome)
+        return _ended(job, now, state="completed", transcript=outcome)
+    return _ended(job, now, state="cancelled" if outcome == CANCELLED else "failed", failure=outcome)
 
 
 def delivered(job: Job, now: float, retention: float) -> Job | None:
@@ -152,13 +152,13 @@ def _next(hooks: tuple[Hook, ...], until: float) -> float:
     return min((hook.at for hook in hooks), default=until)
 
 
-def _ours(job: Job, holder: str, /, **changes: object) -> Job | None:
+def _if_held(job: Job, holder: str, /, **changes: object) -> Job | None:
     if not job.under_way or job.holder != holder:
         return None
     return msgspec.structs.replace(job, **changes)
 
 
-def _over(job: Job, now: float, **changes: object) -> Job | None:
+def _ended(job: Job, now: float, **changes: object) -> Job | None:
     if not job.under_way:
         return None
     # Stores drop an unreadable record whose `due` is a day old, and a webhook may have been registered before that.

@@ -140,9 +140,9 @@ def _model(form: Fields, query: Sequence[tuple[str, str]], verb: str) -> str:
     if model:
         return model
     misplaced = any(name == "model" for name, _ in query)
-    reason = "it is in the query, where it is not read: send it as a field of the form" if misplaced else ""
+    advice = "send it as a field of the form, not in the query" if misplaced else f"name the model that should {verb}"
     raise BadRequest(
-        f"model is missing: {reason or f'say which model shall {verb}'}.",
+        f"model is missing: {advice}.",
         param="model",
         code="missing_required_parameter",
     )

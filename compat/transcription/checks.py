@@ -49,7 +49,7 @@ def _one_region(settings: Settings) -> None:
 
 def _models(settings: Settings) -> None:
     for alias in settings.aliases:
-        sentences = catalogue.of_sentences(alias, settings.aliases)
+        sentences = catalogue.text_translator(alias, settings.aliases)
         if sentences is None:
             _alias("COMPAT_MODEL_ALIASES", alias, settings.aliases)
         elif "?" in settings.aliases[alias]:

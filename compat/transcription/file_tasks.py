@@ -158,9 +158,9 @@ class FileTasks:
         failure: CompatError | None = None
         for delivery in self._deliveries(request):
             try:
-                transcript = await self._by(delivery, request, principal, owner)
+                transcript = await self._transcribed_by(delivery, request, principal, owner)
             except (FileNotFetched, TooLarge) as exc:
-                self._note(request, delivery, exc)
+                self._note_failure(request, delivery, exc)
                 failure = exc
             else:
                 self._proven.add((request.surface, delivery))
@@ -200,7 +200,9 @@ class FileTasks:
         """Return the surfaces for which every way to publish a file has failed lately, or there is none."""
         if not self._refused and self._known():
             return []
-        return [surface for surface in SURFACES if all(self._shut(surface, delivery) for delivery in self._known())]
+        return [
+            surface for surface in SURFACES if all(self._failed_lately(surface, delivery) for delivery in self._known())
+        ]
 
     def needs_file(self, request: Request) -> bool:
         """Return whether the file may be needed after its task is submitted: because the service fetches it from this
@@ -223,12 +225,12 @@ class FileTasks:
         if request.media.url:
             return ["address"]
         known = self._known()
-        return [delivery for delivery in known if not self._shut(request.surface, delivery)] or known[-1:]
+        return [delivery for delivery in known if not self._failed_lately(request.surface, delivery)] or known[-1:]
 
-    def _shut(self, surface: Surface, delivery: Delivery) -> bool:
+    def _failed_lately(self, surface: Surface, delivery: Delivery) -> bool:
         return time.monotonic() < self._refused.get((surface, delivery), 0.0)
 
-    def _note(self, request: Request, delivery: Delivery, exc: CompatError) -> None:
+    def _note_failure(self, request: Request, delivery: Delivery, exc: CompatError) -> None:
         if isinstance(exc, TooLarge) and exc.code != "upload_too_large":
             raise exc
         if delivery == "address":
@@ -239,7 +241,9 @@ class FileTasks:
             self._refused[request.surface, delivery] = time.monotonic() + MEMORY
             self._proven.discard((request.surface, delivery))
 
-    async def _by(self, delivery: Delivery, request: Request, principal: Principal, owner: TaskOwner) -> Transcript:
+    async def _transcribed_by(
+        self, delivery: Delivery, request: Request, principal: Principal, owner: TaskOwner
+    ) -> Transcript:
         token = secrets.token_hex(16)
         name = f"{token}{request.media.suffix}"
         async with self._published(delivery, request.media) as url:

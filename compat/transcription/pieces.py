@@ -39,7 +39,7 @@ Advanced = Callable[[float, int], object]
 """Called with the seconds of audio transcribed so far, and the number of pieces."""
 
 
-def unheard(_seconds: float, _pieces: int) -> None:
+def ignore_progress(_seconds: float, _pieces: int) -> None:
     """Ignore the progress."""
 
 
@@ -56,12 +56,12 @@ class Pieces:
         self._at_once = at_once
         self._slots = slots or Slots(Shares(at_once))
 
-    async def transcript(self, work: Work, advanced: Advanced = unheard) -> Transcript:
+    async def transcript(self, work: Work, advanced: Advanced = ignore_progress) -> Transcript:
         """Return the transcript of the whole file. Raises as `parts` does."""
         async with contextlib.aclosing(self.parts(work, advanced)) as parts:
             return joined([part async for part in parts], work.request)
 
-    async def deltas(self, work: Work, advanced: Advanced = unheard) -> AsyncGenerator[str | Transcript, None]:
+    async def deltas(self, work: Work, advanced: Advanced = ignore_progress) -> AsyncGenerator[str | Transcript, None]:
         """Yield the text of each piece, in order, and finally the transcript."""
         done: list[Transcript] = []
         before = ""

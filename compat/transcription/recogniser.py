@@ -27,7 +27,7 @@ from compat.echo import Echo
 from compat.errors import AnswerCutOff, BadAudio, CompatError, FileNotFetched, ServiceUnavailable, TooLarge
 from compat.transcript import Ask, Media, Request, Surface, Transcript
 from compat.transcription.file_tasks import SURFACES, FileTasks, TaskOwner
-from compat.transcription.pieces import Advanced, Pieces, unheard
+from compat.transcription.pieces import Advanced, Pieces, ignore_progress
 from compat.transcription.publishing import Bucket, Links
 from compat.transcription.spool import FITTED, Reserve, on_disk, unbounded, write
 from compat.transcription.vocabularies import Vocabularies
@@ -102,7 +102,7 @@ class Recogniser:
         self._vocabularies = vocabularies
         self._tasks = FileTasks(settings, service, links, bucket, local=bool(engine))
         longest, at_once = settings.piece_seconds, settings.pieces_at_once
-        self._pieces = Pieces(worker, self._careful, longest=longest, at_once=at_once, slots=pieces)
+        self._pieces = Pieces(worker, self._checked, longest=longest, at_once=at_once, slots=pieces)
 
     async def prepare(
         self, ask: Ask, path: Path, principal: Principal, reserve: Reserve = unbounded, audio: memoryview | None = None
@@ -170,7 +170,9 @@ class Recogniser:
         work.reserve(file=sent.size - most)
         return msgspec.structs.replace(work, request=msgspec.structs.replace(work.request, media=sent), fit=None)
 
-    async def transcript(self, work: Work, owner: TaskOwner | None = None, advanced: Advanced = unheard) -> Transcript:
+    async def transcript(
+        self, work: Work, owner: TaskOwner | None = None, advanced: Advanced = ignore_progress
+    ) -> Transcript:
         """Return the complete transcript. If DashScope cannot fetch the file for a task, it is transcribed in pieces.
 
         A file task needs an `owner`. On the road `pieces`, `advanced` is called with the progress. Raises any
@@ -180,15 +182,15 @@ class Recogniser:
         if work.request.surface == "pieces":
             return await self._in_pieces(work, advanced)
         try:
-            return self._finished(await self._careful(work.request, work.principal, owner), work.request)
+            return self._finished(await self._checked(work.request, work.principal, owner), work.request)
         except (FileNotFetched, TooLarge) as exc:
-            other = self._instead(work, exc)
+            other = self._pieces_instead(work, exc)
             if other is None:
                 raise
             log.warning("long audio is sent in pieces instead", extra={"fields": {"road": work.request.surface}})
             return await self._in_pieces(other, advanced)
 
-    def _instead(self, work: Work, exc: CompatError) -> Work | None:
+    def _pieces_instead(self, work: Work, exc: CompatError) -> Work | None:
         """Return the work in pieces that replaces a file task, or None if nothing does.
 
         Raises ServiceUnavailable if the file is already deleted. When the client sends it again, it is transcribed in
@@ -207,12 +209,12 @@ class Recogniser:
     async def _in_pieces(self, work: Work, advanced: Advanced) -> Transcript:
         return self._finished(await self._pieces.transcript(work, advanced), work.request)
 
-    async def _careful(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
-        """Return the transcript without echoes. If longer audio has an empty transcript, request it again: models are
+    async def _checked(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
+        """Return the transcript without echoes. Repeat the request if longer audio has an empty transcript: models are
         known to return that for poor audio."""
-        transcript = await self._once(request, principal, owner)
-        if not transcript.text and request.media.duration >= SUSPICIOUS and _at_once(request):
-            transcript = await self._once(request, principal)
+        transcript = await self._request(request, principal, owner)
+        if not transcript.text and request.media.duration >= SUSPICIOUS and _streams(request):
+            transcript = await self._request(request, principal)
         return await self._unechoed(transcript, request, principal, owner)
 
     async def _unechoed(
@@ -231,7 +233,7 @@ class Recogniser:
         if sound == "silent":
             return msgspec.structs.replace(transcript, text="", segments=())
         if not (sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS)):
-            second = await self._once(msgspec.structs.replace(request, context=""), principal, owner)
+            second = await self._request(msgspec.structs.replace(request, context=""), principal, owner)
             if not echo.alike(text, second.text):
                 return second
         return await self._silenced(transcript, request, queue) if sound == "lively" else transcript
@@ -267,15 +269,15 @@ class Recogniser:
             transcript = used(await self._tasks.resumed(request, task_id, metered, owner))
         return self._finished(transcript, request)
 
-    def once_more(self, work: Work) -> bool:
+    def needs_audio_again(self, work: Work) -> bool:
         """Return whether the audio may be needed again after its task was submitted: to repeat the request without the
         context, or to publish the file in another way."""
         return bool(work.request.context) or self._tasks.needs_file(work.request)
 
-    async def deltas(self, work: Work, advanced: Advanced = unheard) -> AsyncGenerator[str | Transcript, None]:
+    async def deltas(self, work: Work, advanced: Advanced = ignore_progress) -> AsyncGenerator[str | Transcript, None]:
         """Yield increments of the text as the service sends them, and finally the transcript. On the road `pieces`,
         `advanced` is called with the progress."""
-        if not _at_once(work.request):
+        if not _streams(work.request):
             yield await self.transcript(work)
             return
         if work.request.surface == "pieces":
@@ -306,7 +308,7 @@ class Recogniser:
             transcript = await self._unechoed(transcript, work.request, work.principal)
         yield self._finished(transcript, work.request)
 
-    async def _once(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
+    async def _request(self, request: Request, principal: Principal, owner: TaskOwner | None = None) -> Transcript:
         with self._metered(request, principal) as (metered, used):
             if request.surface in SURFACES:
                 assert owner is not None  # noqa: S101 - see `is_job`
@@ -373,7 +375,7 @@ def is_job(work: Work) -> bool:
     return work.ask.background or pieces or work.request.surface in SURFACES
 
 
-def _at_once(request: Request) -> bool:
+def _streams(request: Request) -> bool:
     return roads.LIMITS[request.surface].streams
 
 

@@ -54,10 +54,10 @@ class Translator:
         )
 
     async def sentence(self, text: str, target: str, principal: Principal, model: str, terms: Mapping[str, str]) -> str:
-        """Translate a sentence of live speech. The sentences behind it wait, so a call that hangs is given up soon."""
-        return await self.once(text, target, principal, model, terms, within=LIVE)
+        """Translate a sentence of live speech. The timeout is short, because the sentences behind it wait."""
+        return await self.translate(text, target, principal, model, terms, within=LIVE)
 
-    async def once(
+    async def translate(
         self,
         text: str,
         target: str,
@@ -106,7 +106,7 @@ class _Work:
 
     async def _call(self, text: str) -> str:
         async with self._free:
-            return await self._translator.once(text, self._target, self._principal)
+            return await self._translator.translate(text, self._target, self._principal)
 
 
 async def _together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

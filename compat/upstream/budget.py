@@ -57,7 +57,7 @@ class Limiter:
         if shared := self._reachable():
             with contextlib.suppress(StorageError):
                 return await cancelling.kept(shared.hit(_item(rate), *names))
-            self._alone()
+            self._use_own()
         return self._here.spend(rate, *names)
 
     async def left(self, rate: Rate, *names: str) -> tuple[int, float]:
@@ -67,7 +67,7 @@ class Limiter:
                 reset, left = await cancelling.kept(shared.get_window_stats(_item(rate), *names))
                 # No wait is longer than the window, although the wall clock may have been set back since the last call.
                 return left, min(float(rate.seconds), max(0.0, reset - time.time()))
-            self._alone()
+            self._use_own()
         return self._here.left(rate, *names)
 
     async def close(self) -> None:
@@ -77,7 +77,7 @@ class Limiter:
     def _reachable(self) -> MovingWindowRateLimiter | None:
         return self._shared if time.monotonic() >= self._alone_until else None
 
-    def _alone(self) -> None:
+    def _use_own(self) -> None:
         self._alone_until = time.monotonic() + self._alone_for
         log.warning("the shared budget cannot be reached; this server uses its own for now")
 

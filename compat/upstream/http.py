@@ -109,7 +109,7 @@ class Translating:
             raise translated(exc, self._name) from exc
 
 
-class Asking(Protocol[T_co]):
+class Attempt(Protocol[T_co]):
     """Performs a call once. `first` is false for a repetition."""
 
     async def __call__(self, *, first: bool) -> T_co: ...
@@ -237,7 +237,7 @@ class Service:
     async def _opened(self, client: _Client, call: Call, principal: Principal) -> UnreadAnswer:
         return await self._repeated(call, functools.partial(self._permitted, client, call, principal))
 
-    async def _repeated(self, call: Call, ask: Asking[T]) -> T:
+    async def _repeated(self, call: Call, ask: Attempt[T]) -> T:
         """Return what `ask` returns, and repeat it after a failure that allows this."""
         try:
             return await ask(first=True)

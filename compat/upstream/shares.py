@@ -15,7 +15,7 @@ from compat.errors import Overloaded
 class Shares:
     """Shares of this process. `SharedShares` has those of several workers."""
 
-    elsewhere = False
+    between_processes = False
     """Whether other processes take and give shares too."""
 
     def __init__(self, total: int) -> None:

@@ -78,14 +78,14 @@ def turns(
 
 
 class Slots:
-    """Slots that parties take from `shares`. If other processes take them too, those that wait look every LOOK seconds
+    """Slots that parties take from `shares`. If other processes take them too, waiting calls check every LOOK seconds
     whether one is free."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
         self._queue: FairQueue[_Turn] = FairQueue()
-        self._told: set[str] = set()
-        self._look: asyncio.TimerHandle | None = None
+        self._announced: set[str] = set()
+        self._look_timer: asyncio.TimerHandle | None = None
 
     @property
     def busy(self) -> int:
@@ -104,11 +104,11 @@ class Slots:
         return party.concurrency is not None and self._shares.held(party) >= party.concurrency
 
     def take(self, party: Party) -> bool:
-        """Take a slot if nobody waits for one and one is free, and return whether it was."""
+        """Take a slot if one is free and no call waits for one, and return whether it was taken."""
         return not len(self._queue) and self._shares.take(party, most=party.concurrency, since=time.monotonic())
 
     def give(self, party: Party) -> None:
-        """Give a slot back to those who wait."""
+        """Give a slot back, for a waiting call."""
         self._shares.give(party)
         self._serve()
 
@@ -138,28 +138,28 @@ class Slots:
             self.give(party)
 
     def _serve(self) -> None:
-        while (turn := self._queue.next(self._takes)) is not None:
+        while (turn := self._queue.next(self._take_for)) is not None:
             if not turn.ready.done():
                 turn.ready.set_result(None)
-        if self._shares.elsewhere and (self._told or len(self._queue)):
-            self._tell()
+        if self._shares.between_processes and (self._announced or len(self._queue)):
+            self._announce_waiting()
 
-    def _takes(self, turn: _Turn) -> bool:
+    def _take_for(self, turn: _Turn) -> bool:
         """Take a slot for the turn, unless it was cancelled, and return whether its wait is over."""
         party = turn.party
         return turn.ready.done() or self._shares.take(party, most=party.concurrency, since=turn.since)
 
-    def _tell(self) -> None:
-        """Tell the other processes who waits here, and look again soon."""
+    def _announce_waiting(self) -> None:
+        """Announce the waiting parties to other processes, and check again soon."""
         waiting = {turn.party.name: turn.since for turn in self._queue.first()}
-        for party in self._told - waiting.keys():
+        for party in self._announced - waiting.keys():
             self._shares.wait(party, 0.0)
         for party, since in waiting.items():
             self._shares.wait(party, since)
-        self._told = set(waiting)
-        if waiting and self._look is None:
-            self._look = asyncio.get_running_loop().call_later(LOOK, self._look_again)
+        self._announced = set(waiting)
+        if waiting and self._look_timer is None:
+            self._look_timer = asyncio.get_running_loop().call_later(LOOK, self._look_again)
 
     def _look_again(self) -> None:
-        self._look = None
+        self._look_timer = None
         self._serve()

@@ -96,7 +96,7 @@ def _closed(exc: ConnectionClosed, name: str) -> CompatError:
     return kind(f"{name} closed the connection ({code}).")
 
 
-class Straight(connect):
+class NoRedirects(connect):
     """Follows no redirects, because the key would be sent to the new host."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
@@ -218,7 +218,7 @@ class Sockets:
 
     async def _open(self, model: str, principal: Principal, traced: Mapping[str, str]) -> Connection:
         with _translating(self._name), self._lag.translate_timeouts(self._timeout, TimeoutError):
-            socket = await Straight(
+            socket = await NoRedirects(
                 f"{self._root}{_path(model)}",
                 additional_headers={**traced, "Authorization": f"Bearer {principal.key}"},
                 user_agent_header="qwen-asr-compat",

@@ -1,4 +1,4 @@
-"""What is one for all workers of a server: shares, rate limits and circuit breakers.
+"""State that the workers of a server have in common: shares, rate limits and circuit breakers.
 
 `OwnState` keeps it in this process, `SharedState` in memory that the workers of one machine share. Rate limits that
 several machines share are kept in Redis (`budget`).
@@ -79,7 +79,7 @@ class SharedShares(Shares):
     the same time may both get none. There is room for some 20,000 names at a time; beyond that, new parties get none.
     """
 
-    elsewhere = True
+    between_processes = True
 
     def __init__(self, memory: SharedMemory, name: str, total: int) -> None:
         super().__init__(total)

@@ -225,7 +225,7 @@ async def test_a_job_of_a_newer_release_is_neither_lost_nor_started_again(mixed:
 async def test_an_unreadable_job_with_a_new_webhook_is_kept(mixed: Store) -> None:
     """The webhook was registered long before the job ended; it is due from the end on."""
     now, theirs = time.time(), a_job(format=records.FORMAT + 1)
-    asked = transitions.asked_for(theirs, VIEW, "https://caller.example/done", now - 2 * UNREADABLE_KEPT)
+    asked = transitions.requested(theirs, VIEW, "https://caller.example/done", now - 2 * UNREADABLE_KEPT)
     assert asked is not None
     ended = transitions.ended(asked, transitions.CANCELLED, now)
     assert ended is not None

@@ -62,14 +62,14 @@ async def test_a_job_of_a_killed_process_is_taken_over_once(store: Store) -> Non
     assert transitions.abandoned(stored, 102.1 + LEASE, dead=())
     assert transitions.abandoned(stored, 103.0, dead={"first"})
 
-    mine = must(await store.swap(stored, transitions.taken(stored, "second", 130.0)))
-    assert await store.swap(stored, transitions.taken(stored, "third", 130.0)) is None
+    mine = must(await store.swap(stored, transitions.taken_over(stored, "second", 130.0)))
+    assert await store.swap(stored, transitions.taken_over(stored, "third", 130.0)) is None
     ended = must(await change(store, job.id, lambda job: transitions.ended(job, TRANSCRIPT, 140.0)))
     assert ("completed", TRANSCRIPT, "task", "second") == (ended.state, ended.transcript, ended.task_id, mine.holder)
 
 
 def test_a_former_holder_cannot_change_the_job() -> None:
-    theirs = transitions.taken(running(), "second", 130.0)
+    theirs = transitions.taken_over(running(), "second", 130.0)
 
     assert transitions.renewed(theirs, "first", 131.0, "another task") is None
     assert transitions.freed(theirs, "first", 131.0) is None
@@ -79,7 +79,7 @@ def test_a_heartbeat_stores_the_progress() -> None:
     done = DonePieces(60.0, 2)
 
     assert done == must(transitions.renewed(opened("first"), "first", 101.0, None, done)).progress
-    assert transitions.taken(running(), "second", 130.0).progress is None
+    assert transitions.taken_over(running(), "second", 130.0).progress is None
 
 
 def test_an_ended_job_does_not_end_again() -> None:
@@ -154,22 +154,22 @@ def test_an_expired_job_has_no_result_and_no_webhooks() -> None:
 
 
 def test_views_and_webhooks_are_added_once() -> None:
-    job = must(transitions.asked_for(opened(), PLAIN, URL, 101.0))
+    job = must(transitions.requested(opened(), PLAIN, URL, 101.0))
 
-    assert transitions.asked_for(job, PLAIN, URL, 102.0) is None
-    more = must(transitions.asked_for(job, SUBTITLES, URL, 103.0))
+    assert transitions.requested(job, PLAIN, URL, 102.0) is None
+    more = must(transitions.requested(job, SUBTITLES, URL, 103.0))
     assert ((PLAIN, SUBTITLES), (Hook(URL, 0, at=101.0), Hook(URL, 1, at=103.0))) == (more.views, more.hooks)
     assert job.due == more.due
 
 
 def test_a_webhook_for_an_ended_job_is_due_at_once() -> None:
-    job = must(transitions.asked_for(completed(), PLAIN, URL, 120.0))
+    job = must(transitions.requested(completed(), PLAIN, URL, 120.0))
 
     assert 120.0 == job.due
 
 
 def test_webhooks_are_due_when_the_job_ends() -> None:
-    asked = must(transitions.asked_for(running(), PLAIN, URL, 101.0))
+    asked = must(transitions.requested(running(), PLAIN, URL, 101.0))
     ended = must(transitions.ended(asked, TRANSCRIPT, 101.0 + 2 * UNFETCHED))
 
     assert 101.0 + 2 * UNFETCHED == ended.due
@@ -218,12 +218,12 @@ async def test_concurrent_changes_are_all_applied(store: Store) -> None:
 def test_the_number_of_requests_that_share_a_job_is_bounded() -> None:
     job, urls = opened(), [f"{URL}/{number}" for number in range(transitions.MOST_VIEWS + 1)]
     for url in urls[:-1]:
-        job = must(transitions.asked_for(job, PLAIN, url, 101.0))
+        job = must(transitions.requested(job, PLAIN, url, 101.0))
     with pytest.raises(Conflict):
-        transitions.asked_for(job, PLAIN, urls[-1], 101.0)
+        transitions.requested(job, PLAIN, urls[-1], 101.0)
     for number in range(transitions.MOST_VIEWS - 1):
-        job = must(transitions.asked_for(job, msgspec.structs.replace(PLAIN, ignored=(str(number),)), None, 101.0))
+        job = must(transitions.requested(job, msgspec.structs.replace(PLAIN, ignored=(str(number),)), None, 101.0))
     with pytest.raises(Conflict):
-        transitions.asked_for(job, SUBTITLES, None, 101.0)
+        transitions.requested(job, SUBTITLES, None, 101.0)
 
-    assert transitions.asked_for(job, PLAIN, urls[0], 101.0) is None
+    assert transitions.requested(job, PLAIN, urls[0], 101.0) is None

@@ -234,7 +234,7 @@ async def test_a_task_that_was_lost_with_the_local_engine_is_submitted_again(
         with pytest.raises(TaskLost, match=error) if error else contextlib.nullcontext():
             assert WORDS == (await recogniser.transcript(work, Notes())).text.split()
 
-        assert recogniser.once_more(work)
+        assert recogniser.needs_audio_again(work)
         assert submits == emulator.counts["submit"]
 
 
@@ -256,7 +256,7 @@ async def test_a_url_is_passed_to_the_service(recogniser: Recogniser, speech: Pa
 
     assert WORDS == transcript.text.split()
     assert transcript.duration == pytest.approx(SPOKEN[-1].end_ms / 1000, abs=1.0)
-    assert not recogniser.once_more(work)
+    assert not recogniser.needs_audio_again(work)
 
 
 async def test_a_url_that_cannot_be_fetched_is_a_client_error(recogniser: Recogniser) -> None:
@@ -272,9 +272,9 @@ async def test_a_url_that_cannot_be_fetched_is_a_client_error(recogniser: Recogn
 async def test_the_file_is_kept_until_its_way_has_worked_once(recogniser: Recogniser, speech: Path) -> None:
     work = await recogniser.prepare(Ask(model="whisper-1", response_format="srt"), speech, Principal("k"))
 
-    assert recogniser.once_more(work)
+    assert recogniser.needs_audio_again(work)
     await recogniser.transcript(work, Notes())
-    assert not recogniser.once_more(work)
+    assert not recogniser.needs_audio_again(work)
 
 
 def flow(*steps: Call | Wait | Submitted) -> Flow[list[Reply | str | None]]:

@@ -1,4 +1,4 @@
-"""`verify`: try on the configured account what DashScope's documents leave open, for a price that is shown first."""
+"""`verify`: probe the configured account for behaviour that DashScope's documents leave open. Shows the price first."""
 
 from __future__ import annotations
 

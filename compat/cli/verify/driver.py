@@ -110,7 +110,7 @@ class Driver:
     async def _open(self, path: str) -> Reply | None:
         await self._close()
         try:
-            self._socket = await sockets.Straight(
+            self._socket = await sockets.NoRedirects(
                 self._live_root + path,
                 additional_headers={"authorization": f"Bearer {self._key}"},
                 user_agent_header=AGENT,

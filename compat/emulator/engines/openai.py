@@ -218,7 +218,7 @@ class RemoteListener:
     def _ask(self, cut: Iterator[Piece]) -> None:
         for piece in cut:
             self._stop_guessing()
-            patient = self._client.proven  # what was said cannot be said again
+            patient = self._client.proven  # live speech cannot be repeated
             self._asked.append((piece, self._client.transcribe(piece.pcm, self._hints, patient=patient)))
 
     def _collect(self, answer: RemoteAnswer) -> None:

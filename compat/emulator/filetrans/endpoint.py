@@ -115,7 +115,7 @@ def _urls(known: Family, given: FileInput) -> list[str]:
 async def query(call: ApiCall) -> Response:
     """GET, or POST as on Paraformer's page. A task of another account is UNKNOWN.
 
-    A server asks for an unknown task to see whether the service works; so it learns that the engine does not.
+    Servers query an unknown task to check the service. The response therefore reports an engine that does not work.
     """
     task_id = call.request.path_params["task_id"]
     task = _task(call)

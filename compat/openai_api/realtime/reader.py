@@ -41,8 +41,11 @@ class _Append(Protocol):
 
 
 class Reader(Generic[T]):
-    """Decodes events of the union `events`. `append` is the type of the one with audio, and `appended` makes it.
-    `complete` is given every decoded event with its JSON. `useful` are the types that errors about others name."""
+    """Decodes events of the union `events`.
+
+    `append` is the type of the event with audio, and `appended` its constructor. `complete` is called with each decoded
+    event and its JSON. An error about an unknown type suggests the types in `useful`.
+    """
 
     def __init__(
         self,

@@ -154,7 +154,7 @@ def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Sess
     if patch.type is not None:
         if patch.type not in ("transcription", "realtime"):
             raise BadRequest(
-                "The session's type is 'transcription' or 'realtime'. Those that translate are at "
+                "session.type should be 'transcription' or 'realtime'. Live translation is at "
                 "/v1/realtime/translations.",
                 param="session.type",
             )
@@ -180,9 +180,11 @@ def _extension(session: Session, sent: Extension) -> dict[str, Any]:
         changes["vocabulary_id"] = sent.vocabulary_id or ""
     given = session.options | sent.options
     if too_deep(given):
-        raise BadRequest("The word filter is nested too deeply.", param="session.dashscope.special_word_filter")
+        raise BadRequest("special_word_filter is nested too deeply.", param="session.dashscope.special_word_filter")
     if not -1 <= (given.get("speech_noise_threshold") or 0) <= 1:
-        raise BadRequest("The threshold is a number from -1 to 1.", param="session.dashscope.speech_noise_threshold")
+        raise BadRequest(
+            "speech_noise_threshold should be a number from -1 to 1.", param="session.dashscope.speech_noise_threshold"
+        )
     return changes | {"options": {name: value for name, value in given.items() if value is not None}}
 
 
@@ -230,9 +232,7 @@ def _include(sent: list[str] | None) -> tuple[str, ...] | None:
 
 def _noise_reduction(sent: NoiseReduction | None, path: str) -> NoiseReduction | None:
     if sent is not None and sent.type is not None and sent.type not in _NOISES:
-        raise BadRequest(
-            f"The type of noise_reduction should be {' or '.join(map(repr, _NOISES))}.", param=f"{path}.type"
-        )
+        raise BadRequest(f"noise_reduction.type should be {' or '.join(map(repr, _NOISES))}.", param=f"{path}.type")
     return sent
 
 
@@ -293,7 +293,7 @@ def _turns(before: Vad | None, sent: TurnDetection | None, path: str) -> Vad | N
         case "semantic_vad":
             eagerness = (before.eagerness if sent.eagerness is UNSET else sent.eagerness) or "auto"
             if eagerness not in SILENCES_MS:
-                raise BadRequest(f"Eagerness is one of {', '.join(SILENCES_MS)}.", param=f"{path}.eagerness")
+                raise BadRequest(f"eagerness should be one of {', '.join(SILENCES_MS)}.", param=f"{path}.eagerness")
             return Vad(silence_duration_ms=SILENCES_MS[eagerness], eagerness=eagerness)  # type: ignore[arg-type]
         case _:
             raise BadRequest("turn_detection should be 'server_vad', 'semantic_vad' or null.", param=f"{path}.type")
@@ -304,14 +304,14 @@ def _server_vad(before: Vad, sent: TurnDetection, path: str) -> Vad:
     padding = _or(sent.prefix_padding_ms, before.prefix_padding_ms, 300)
     silence = _or(sent.silence_duration_ms, before.silence_duration_ms, 500)
     if not 0 <= threshold <= 1:
-        raise BadRequest("The threshold is a number from 0 to 1.", param=f"{path}.threshold")
+        raise BadRequest("threshold should be a number from 0 to 1.", param=f"{path}.threshold")
     if not (0 <= padding <= _LONGEST_PADDING_MS and padding.is_integer()):
         raise BadRequest(
-            f"The prefix padding is a whole number of ms from 0 to {_LONGEST_PADDING_MS}.",
+            f"prefix_padding_ms should be a whole number from 0 to {_LONGEST_PADDING_MS}.",
             param=f"{path}.prefix_padding_ms",
         )
     if not (silence >= 0 and silence.is_integer()):
-        raise BadRequest("The silence is a whole number of ms, 0 or more.", param=f"{path}.silence_duration_ms")
+        raise BadRequest("silence_duration_ms should be a whole number from 0.", param=f"{path}.silence_duration_ms")
     return Vad(
         threshold=threshold,
         prefix_padding_ms=int(padding),

@@ -1,7 +1,7 @@
 """Server events of `/v1/realtime/translations` and their encoder (openai-python 3.57, RealtimeTranslation…Event).
 
-There are no items and no turns: deltas are appended by the client. `error` is that of the Realtime API. `elapsed_ms` is
-optional, and not given.
+There are no items and no turns: the client appends the deltas. `error` is that of the Realtime API. The optional
+`elapsed_ms` is omitted.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def apply(session: TranslationSession, patch: TranslationPatch) -> TranslationSe
     """Return the session after an update. Raises BadRequest with the field's path."""
     if patch.type not in (None, "translation"):
         raise BadRequest(
-            "The session's type is 'translation'. Those that transcribe are at /v1/realtime.", param="session.type"
+            "session.type should be 'translation'. Live transcription is at /v1/realtime.", param="session.type"
         )
     if patch.model is not None and patch.model not in (session.model, session.native):
         raise BadRequest(
@@ -221,7 +221,7 @@ def apply(session: TranslationSession, patch: TranslationPatch) -> TranslationSe
 
 
 def _check_format(form: TranslationFormat | str | None, path: str) -> None:
-    """There is one format, in which OpenAI's sessions have no choice either."""
+    """Raise BadRequest for any format but the one that OpenAI's translation sessions have too."""
     kind, rate = (form.type, form.rate) if isinstance(form, TranslationFormat) else (form, None)
     if kind not in (None, "audio/pcm", "pcm16", "pcm") or rate not in (None, RATE):
         raise BadRequest(f"The audio of translations is mono 16-bit PCM at {RATE} Hz; resample it.", param=path)
@@ -274,10 +274,10 @@ def _extension(sent: TranslationExtension) -> dict[str, Any]:
         changed["spoken"] = modalities is None or "audio" in modalities
     if sent.voice is not UNSET:
         if sent.voice is not None and not 0 < len(sent.voice) <= _LONGEST_NAME:
-            raise BadRequest("voice should be the name of a voice of DashScope's.", param="session.dashscope.voice")
+            raise BadRequest("voice should be the name of a DashScope voice.", param="session.dashscope.voice")
         changed["voice"] = sent.voice
     if sent.phrases is not UNSET:
         if sent.phrases is not None and len(sent.phrases) > MOST_PHRASES:
-            raise BadRequest(f"At most {MOST_PHRASES} phrases.", param="session.dashscope.phrases")
+            raise BadRequest(f"phrases may have at most {MOST_PHRASES} entries.", param="session.dashscope.phrases")
         changed["phrases"] = sent.phrases or {}
     return changed
