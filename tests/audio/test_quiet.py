@@ -68,7 +68,7 @@ def test_every_cut_is_within_the_interval() -> None:
         ((), False, None),
     ],
 )
-def test_speech_goes_on_after_its_last_pause(
+def test_speech_resumes_after_its_last_pause(
     rate: int, softest: int, parts: tuple[float, ...], ended: bool, place: float | None
 ) -> None:
     """Negative parts are pauses, with noise of the amplitude `softest`."""

@@ -103,7 +103,7 @@ def test_clear_drops_a_detected_turn_that_goes_on() -> None:
     )
 
 
-def test_clear_does_not_reach_a_detected_turn_that_has_ended() -> None:
+def test_clear_leaves_a_detected_turn_that_has_ended() -> None:
     play(
         detecting(),
         [
@@ -118,7 +118,7 @@ def test_clear_does_not_reach_a_detected_turn_that_has_ended() -> None:
     )
 
 
-def test_clear_drops_a_detected_turn_that_the_service_has_not_told_yet() -> None:
+def test_clear_drops_a_detected_turn_that_the_service_has_not_reported() -> None:
     play(
         detecting(),
         [

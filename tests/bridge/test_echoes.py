@@ -73,18 +73,18 @@ def test_spoken_words_are_sent(vad: bool, said: str) -> None:
 
 @every_way
 @pytest.mark.parametrize("sound", [SILENCE, NOISE])
-def test_other_words_are_believed_whatever_the_sound(vad: bool, sound: bytes) -> None:
+def test_other_words_are_kept_whatever_the_audio(vad: bool, sound: bytes) -> None:
     deltas, transcript = turn(opened(vad=vad, prompt=PROMPT), sound, "Thank you.", vad=vad, partly="Thank you")
 
     assert "Thank you." == transcript == "".join(deltas)
 
 
 @every_way
-def test_without_a_prompt_nothing_is_doubted(vad: bool) -> None:
+def test_without_a_prompt_every_text_is_kept(vad: bool) -> None:
     assert PROMPT == turn(opened(vad=vad), SILENCE, PROMPT, vad=vad, partly=PROMPT)[1]
 
 
-def test_words_leave_as_soon_as_they_are_not_the_prompt_s() -> None:
+def test_words_are_sent_as_soon_as_they_differ_from_the_prompt() -> None:
     stage = opened(vad=True, prompt=PROMPT)
     for line in (append(SPEECH), started("t1", 0), text("t1", "Charles", " Dar")):
         stage.step(line)

@@ -280,7 +280,7 @@ class Stand:
 @pytest.mark.parametrize("model", ["qwen3-asr-flash-realtime", "fun-asr-realtime"])
 @given(happens=steps, beta=st.booleans(), transcription_only=st.booleans())
 @PATIENT
-def test_the_machine_goes_on_whatever_is_said_to_it(
+def test_the_bridge_handles_any_sequence_of_events(
     model: str, happens: list[tuple[str, Any]], beta: bool, transcription_only: bool
 ) -> None:
     headers = {"openai-beta": "realtime=v1"} if beta else {}

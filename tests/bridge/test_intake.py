@@ -53,7 +53,7 @@ PCM = AudioFormat("pcm", 24000)
     ("form", "header"),
     [(PCM, wav(24000)), (PCM, wav(24000) + b"LIST\4\0\0\0abcd"), (AudioFormat("ulaw", 8000), wav(8000, tag=7, bits=8))],
 )
-def test_the_header_of_a_wav_file_in_the_format_is_not_heard(form: AudioFormat, header: bytes) -> None:
+def test_the_header_of_a_wav_file_is_not_audio(form: AudioFormat, header: bytes) -> None:
     intake = Intake(form, 16_000)
 
     assert intake.parts(b"") == [b""]
@@ -92,7 +92,7 @@ def test_a_wav_file_in_another_format_is_refused(form: AudioFormat, beginning: b
         (b"\0\0\0\x20ftypM4A ", "MP4"),
     ],
 )
-def test_a_file_is_refused_from_its_beginning_on(beginning: bytes, kind: str) -> None:
+def test_a_file_is_refused_by_its_first_bytes(beginning: bytes, kind: str) -> None:
     intake, later = Intake(PCM, 16_000), Intake(PCM, 16_000)
 
     for piece in (beginning, bytes(100)):
@@ -115,7 +115,7 @@ def test_a_file_is_refused_from_its_beginning_on(beginning: bytes, kind: str) ->
         (AudioFormat("pcm", 24000), 48_000, 8000, 16_000),
     ],
 )
-def test_a_second_is_a_second(form: AudioFormat, appended: int, rate: int, out: int) -> None:
+def test_a_second_of_any_format_has_the_same_duration(form: AudioFormat, appended: int, rate: int, out: int) -> None:
     intake = Intake(form, rate)
     heard = intake.feed(bytes(appended)) + intake.flush()
 

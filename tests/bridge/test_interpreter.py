@@ -47,7 +47,7 @@ def told(client: Listening) -> list[str]:
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_sentences_are_told_in_the_order_in_which_they_were_spoken(order: tuple[int, ...]) -> None:
+def test_sentences_are_sent_in_the_order_spoken(order: tuple[int, ...]) -> None:
     client = by_sentence(TURNS)
     sentences = client.sentences[:]
 
@@ -100,7 +100,7 @@ def test_sentences_that_are_not_translated_when_the_session_ends_are_an_error_be
 
 
 @pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
-def test_what_has_no_answer_at_the_end_of_a_session_is_one_error(model: str) -> None:
+def test_speech_without_an_answer_at_the_end_of_a_session_is_one_error(model: str) -> None:
     client = Listening(Service() if model == TEXT_ONLY else TranslateService(model=model), model)
     client.connect()
     client.append(silence(600) + word(1) + silence(200))
@@ -186,7 +186,7 @@ def test_text_and_voice_of_a_turn_wait_for_the_turn_before(model: str) -> None:
 
 @pytest.mark.parametrize("model", [FLAT, NESTED])
 @pytest.mark.parametrize("settles", [True, False])
-def test_what_contradicts_the_settled_text_is_counted_and_told_from_there_on(model: str, settles: bool) -> None:
+def test_a_contradiction_of_settled_text_is_counted_and_the_rest_is_sent(model: str, settles: bool) -> None:
     client = Listening(TranslateService(model=model, done="contradicted", settles=settles), model, language="es")
     client.connect()
 
@@ -265,7 +265,7 @@ def source_texts(client: Listening, *texts: tuple[str, str]) -> None:
     ],
 )
 @pytest.mark.parametrize("cut", [False, True])
-def test_the_source_is_told_once_whatever_its_reports(texts: list[tuple[str, str]], source: str, cut: bool) -> None:
+def test_the_source_is_sent_once_whatever_its_reports(texts: list[tuple[str, str]], source: str, cut: bool) -> None:
     client = Listening(TranslateService(model=FLAT), language="es")
     client.say("session.update", session=WHISPER)
     client.connect()

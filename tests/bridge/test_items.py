@@ -47,7 +47,9 @@ def test_the_stash_is_what_may_follow_the_deltas() -> None:
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=8), TEXTS)
-def test_whatever_the_service_shows(snapshots: list[tuple[str, str]], transcript: str) -> None:
+def test_deltas_join_to_the_transcript_whatever_the_snapshots(
+    snapshots: list[tuple[str, str]], transcript: str
+) -> None:
     item, said = ItemDeltas(), ""
     for text, stash in snapshots:
         said += item.grow(text, stash)

@@ -36,7 +36,7 @@ def test_a_session_that_is_closed_while_it_ends_loses_nothing(answered: bool, er
     assert client.of("error") == []
 
 
-def test_what_the_service_never_answers_is_sent_again_once() -> None:
+def test_unanswered_audio_is_sent_again_once() -> None:
     client = Listening(TranslateService(model=FLAT), language="es")
     client.connect()
     client.append(SPEECH)

@@ -82,7 +82,7 @@ def test_the_sound_of_unfinished_items_is_sent_again(before: Conversation, after
     )
 
 
-def test_what_was_answered_is_not_sent_again() -> None:
+def test_answered_audio_is_not_sent_again() -> None:
     play(
         detecting(),
         [
@@ -135,7 +135,7 @@ def test_a_replayed_turn_may_end_at_another_place(told_ms: int, heard_ms: int, s
     )
 
 
-def test_a_turn_that_is_not_heard_again_ends_and_does_not_break_the_connection() -> None:
+def test_a_replayed_turn_that_is_not_reported_ends_and_keeps_the_connection() -> None:
     play(
         detecting(),
         [
@@ -151,7 +151,7 @@ def test_a_turn_that_is_not_heard_again_ends_and_does_not_break_the_connection()
     )
 
 
-def test_a_session_that_ends_before_all_was_sent_again_has_answered_what_it_was_sent() -> None:
+def test_a_session_that_ends_during_a_replay_has_answered_what_was_sent() -> None:
     play(
         ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=32_000)), turn_detection=NO_PADDING),
         [
@@ -198,7 +198,7 @@ def test_a_committed_turn_without_sound_ends_with_the_connection_or_the_settings
     )
 
 
-def test_what_is_sent_again_falls_on_the_windows_of_the_service_as_before() -> None:
+def test_a_replay_keeps_its_alignment_with_the_windows_of_the_service() -> None:
     stage = detecting()
     for _ in range(5):
         stage.step(append(1000))
@@ -232,7 +232,7 @@ def test_manual_turns_are_committed_again() -> None:
     )
 
 
-def test_a_caller_who_is_away_costs_no_connection() -> None:
+def test_an_idle_client_gets_no_new_connection() -> None:
     manual, detected = by_hand(), ready(Stage())
     for stage in (manual, detected):
         play(stage, [(append(1000), ["> audio 32000"]), (later(40), []), (lost(), [])])
@@ -271,7 +271,7 @@ def test_reopening_is_bounded_and_every_item_ends() -> None:
     assert stage.bridge.over
 
 
-def test_the_service_may_wish_for_a_delay() -> None:
+def test_the_service_can_ask_for_a_delay_before_reconnecting() -> None:
     play(
         by_hand(),
         [
@@ -284,7 +284,7 @@ def test_the_service_may_wish_for_a_delay() -> None:
     )
 
 
-def test_a_service_that_is_silent_while_somebody_speaks_is_left() -> None:
+def test_a_service_that_is_silent_during_speech_is_replaced() -> None:
     stage = detecting()
     play(stage, [(append(1000), ["> audio 32000"]), (started("t1", 0), ["< speech_started item_1 0"])])
     for _ in range(20):
@@ -293,7 +293,7 @@ def test_a_service_that_is_silent_while_somebody_speaks_is_left() -> None:
     play(stage, [(append(1000), ["> audio 32000"]), (later(1), ["close", "open"])])
 
 
-def test_so_is_one_that_is_silent_about_a_turn_after_which_no_more_sound_comes_and_it_is_asked_once() -> None:
+def test_a_service_that_is_silent_after_the_last_turn_is_replaced_once() -> None:
     play(
         detecting(),
         [
@@ -311,7 +311,7 @@ def test_so_is_one_that_is_silent_about_a_turn_after_which_no_more_sound_comes_a
     )
 
 
-def test_a_turn_that_it_does_not_know_any_more_then_ends() -> None:
+def test_a_turn_that_the_new_connection_does_not_report_ends() -> None:
     play(
         detecting(),
         [
@@ -325,7 +325,7 @@ def test_a_turn_that_it_does_not_know_any_more_then_ends() -> None:
     )
 
 
-def test_a_pong_frees_the_silence_before_it() -> None:
+def test_a_pong_releases_the_silence_before_it() -> None:
     stage = ready(Stage())
     for _ in range(20):
         play(stage, [(append(1000), ["> audio 32000"]), (later(1), [])])
@@ -345,7 +345,7 @@ def test_sound_that_may_be_speech_is_kept_longer(waited: float, again: list[str]
     assert stage.step(lost()) == again
 
 
-def test_progress_gives_new_attempts() -> None:
+def test_progress_resets_the_number_of_attempts() -> None:
     stage = ready(Stage(limits=SessionLimits(attempts=2)), turn_detection=None)
     for _ in range(10):
         for step in (append(1000), lost(), later(30), opened, created):
@@ -356,7 +356,7 @@ def test_progress_gives_new_attempts() -> None:
 
 
 @pytest.mark.parametrize("error", [NotAuthenticated("no"), Forbidden("no"), ModelNotFound("no")])
-def test_what_no_attempt_can_help_ends_the_session(error: CompatError) -> None:
+def test_an_error_that_no_retry_can_help_ends_the_session(error: CompatError) -> None:
     play(
         Stage(),
         [
@@ -383,7 +383,7 @@ def test_a_service_that_hangs_is_left_and_has_more_time_then() -> None:
     )
 
 
-def test_a_turn_sent_faster_than_spoken_may_be_heard_for_as_long_as_it_lasts() -> None:
+def test_a_turn_sent_faster_than_spoken_may_take_its_duration() -> None:
     play(
         by_hand(),
         [

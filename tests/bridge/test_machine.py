@@ -70,7 +70,7 @@ def test_a_turn_is_transcribed(conversation: Conversation) -> None:
     play(Stage(), conversation)
 
 
-def test_beta_callers_hear_their_own_names() -> None:
+def test_beta_clients_get_beta_event_names() -> None:
     play(
         Stage(Opening(dialect="beta")),
         [
@@ -109,7 +109,7 @@ def test_beta_callers_hear_their_own_names() -> None:
         (Opening(dialect="beta", transcription=False), "session.created", "session.updated"),
     ],
 )
-def test_created_comes_first_in_the_callers_dialect(opening: Opening, hello: str, settled: str) -> None:
+def test_created_comes_first_in_the_client_s_dialect(opening: Opening, hello: str, settled: str) -> None:
     play(Stage(opening), [(start, [f"< {hello}", "open"]), (update(format=PCM_16K), [f"< {settled}"])])
 
 
@@ -163,7 +163,7 @@ PATH_MODEL = "session.audio.input.transcription.model"
 # --- the end ---
 
 
-def test_the_caller_leaves() -> None:
+def test_the_client_disconnects() -> None:
     stage = ready(Stage())
     play(
         stage,
@@ -216,7 +216,7 @@ def test_the_server_stops() -> None:
     )
 
 
-def test_a_session_has_an_end() -> None:
+def test_a_session_has_a_maximum_duration() -> None:
     idle = ready(Stage(limits=SessionLimits(longest=60)))
     play(idle, [(later(60), ["< error session_expired None None", "hang up 1001", "> finish"]), (finished, ["close"])])
     assert idle.bridge.over
@@ -285,5 +285,5 @@ def test_settings_that_are_refused_altogether_end_the_session() -> None:
     )
 
 
-def test_a_refusal_that_concerns_nothing_is_no_concern_of_the_caller() -> None:
+def test_a_refusal_without_a_topic_is_not_reported() -> None:
     play(ready(Stage()), [(refusal(code="invalid_value", message="unknown field"), [])])

@@ -115,11 +115,11 @@ def test_a_commit_ends_a_detected_turn_at_once() -> None:
     ],
     ids=["at once", "in two seconds"],
 )
-def test_a_commit_of_what_is_only_silence(answer: Conversation) -> None:
+def test_a_commit_of_silence(answer: Conversation) -> None:
     play(ready(Stage()), [(append(1000), ["> audio 32000"]), (commit, ["> finish"]), *answer])
 
 
-def test_a_commit_of_silence_that_was_poured_in_waits_two_seconds_and_the_next_turn_for_the_service() -> None:
+def test_a_commit_of_silence_sent_fast_waits_two_seconds_and_the_next_turn_waits_for_the_service() -> None:
     play(
         detecting(),
         [
@@ -145,7 +145,7 @@ def test_a_commit_of_silence_that_was_poured_in_waits_two_seconds_and_the_next_t
 @pytest.mark.parametrize(
     "end", [finished, refusal(message="Invalid event type: session.finish")], ids=["no result", "finish refused"]
 )
-def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: Step) -> None:
+def test_a_session_that_ends_without_a_result_keeps_the_last_snapshot(end: Step) -> None:
     detected = detecting()
     play(
         detected,
@@ -180,7 +180,7 @@ def test_a_session_that_ends_without_a_result_leaves_what_was_shown_last(end: St
     )
 
 
-def test_a_commit_after_a_detected_turn_invents_nothing() -> None:
+def test_a_commit_after_a_detected_turn_adds_no_text() -> None:
     play(
         detecting(),
         [

@@ -82,7 +82,7 @@ def test_the_model_may_be_in_the_query() -> None:
     assert stage.step(opened) == [JOINED]
 
 
-def test_deltas_come_while_it_is_spoken_and_the_commit_makes_one_item() -> None:
+def test_deltas_come_during_speech_and_the_commit_makes_one_item() -> None:
     play(
         live(),
         [
@@ -133,7 +133,7 @@ def test_a_contradicted_sentence_does_not_stop_the_deltas_of_the_next(result: st
     assert 1 == stage.bridge.corrections
 
 
-def test_scripts_without_spaces_are_joined_without() -> None:
+def test_scripts_without_spaces_are_joined_without_spaces() -> None:
     play(
         live(),
         [
@@ -162,7 +162,7 @@ def test_sentences_whose_results_overtake_one_another_stay_in_order() -> None:
 
 
 @pytest.mark.parametrize("shown", ["", "hello"])
-def test_a_sentence_without_a_result_leaves_what_was_shown_last(shown: str) -> None:
+def test_a_sentence_without_a_result_keeps_its_last_snapshot(shown: str) -> None:
     play(
         live(),
         [
@@ -217,7 +217,7 @@ def test_commits_far_ahead_are_each_one_item() -> None:
     )
 
 
-def test_what_was_not_answered_is_heard_again_after_a_loss() -> None:
+def test_unanswered_audio_is_sent_again_after_a_lost_connection() -> None:
     play(
         live(),
         [
@@ -236,7 +236,7 @@ def test_what_was_not_answered_is_heard_again_after_a_loss() -> None:
     )
 
 
-def test_a_clear_takes_all_sentences_back() -> None:
+def test_a_clear_drops_all_sentences() -> None:
     play(
         live(),
         [
@@ -285,7 +285,7 @@ def test_a_sentence_that_fails_fails_the_item_once() -> None:
     )
 
 
-def test_the_session_s_failure_fails_what_was_committed() -> None:
+def test_a_failed_session_fails_committed_items() -> None:
     play(
         live(),
         [
@@ -367,7 +367,7 @@ def test_beta_clients_get_the_same() -> None:
     assert stage.step(commit) == ["< committed item_1 after None", "< item.created item_1", "> finish"]
 
 
-def test_a_turn_whose_service_hangs_before_any_report_is_heard_again() -> None:
+def test_a_turn_is_sent_again_if_the_service_hangs_before_any_report() -> None:
     stage = live()
     play(stage, [(append(1000), ["> audio 32000"]), (commit, [*NEW, "> finish"])])
     stage.step(lambda stage: stage.bridge.upstream_pong(stage.now, stage.now))

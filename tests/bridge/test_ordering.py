@@ -34,7 +34,7 @@ def test_the_first_item_passes_and_later_ones_wait(steps: str, passed: str) -> N
     assert " ".join(f"{item}{piece or '.'}" for item, piece in told) == passed
 
 
-def test_what_waits_when_nothing_goes_on() -> None:
+def test_giving_up_releases_what_waits_in_order() -> None:
     sequencer = Sequencer[str]()
     for item in "abc":
         sequencer.begin(item)

@@ -44,7 +44,7 @@ def test_the_service_takes_sound_as_fast_as_it_can() -> None:
     )
 
 
-def test_the_caller_waits_while_too_much_is_unsent() -> None:
+def test_the_client_is_not_read_while_too_much_is_unsent() -> None:
     stage = Stage(limits=SessionLimits(unsent=60))
     play(
         stage,
@@ -59,7 +59,7 @@ def test_the_caller_waits_while_too_much_is_unsent() -> None:
     assert "read on" in stage.step(opened)
 
 
-def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() -> None:
+def test_events_behind_a_long_append_are_read_up_to_the_next_append() -> None:
     play(
         ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000, unsent=60)), turn_detection=None),
         [
@@ -73,7 +73,7 @@ def test_what_comes_behind_one_long_append_is_read_and_the_next_append_is_not() 
 
 
 @pytest.mark.parametrize("turn_detection", [None, NO_PADDING], ids=["by hand", "detected"])
-def test_a_clear_behind_minutes_that_were_poured_in_is_read_at_once(turn_detection: dict[str, Any] | None) -> None:
+def test_a_clear_behind_minutes_of_audio_is_read_at_once(turn_detection: dict[str, Any] | None) -> None:
     stage = ready(Stage(drain=False), turn_detection=turn_detection)
     for _ in range(290):
         assert "read off" not in stage.step(append(1000))
@@ -101,11 +101,11 @@ def test_a_long_append_is_taken_piece_by_piece_and_nothing_overtakes_it(rate: in
     assert pcm == stage.sound or rate != 16000
 
 
-def test_a_caller_who_does_not_read() -> None:
+def test_a_client_that_does_not_read() -> None:
     play(ready(Stage()), [(stalled, ["hang up 1008", "> finish"]), (later(2), ["close"])])
 
 
-def test_a_large_frame_is_sent_little_by_little() -> None:
+def test_a_large_frame_is_sent_in_small_ones() -> None:
     play(
         ready(Stage(drain=False, limits=SessionLimits(in_flight_bytes=64_000))),
         [
@@ -116,7 +116,7 @@ def test_a_large_frame_is_sent_little_by_little() -> None:
     )
 
 
-def test_a_service_that_falls_silent_while_sound_pours_in_is_left_in_time() -> None:
+def test_a_service_that_falls_silent_during_fast_audio_is_replaced_in_time() -> None:
     play(
         detecting(),
         [

@@ -23,7 +23,7 @@ def sound(tick: int, ticks: int) -> AudioChunk:
         ([(2, 4), (12, 14)], [sound(0, 2), sound(4, 6), sound(10, 2), sound(14, 6)]),
     ],
 )
-def test_what_was_answered_is_left_out(spans: list[tuple[int, int]], rest: list[Entry]) -> None:
+def test_answered_audio_is_left_out(spans: list[tuple[int, int]], rest: list[Entry]) -> None:
     assert rest == without([sound(0, 10), sound(10, 10)], spans)
 
 
@@ -37,7 +37,7 @@ def test_what_was_answered_is_left_out(spans: list[tuple[int, int]], rest: list[
         (20, []),
     ],
 )
-def test_what_comes_after(tick: int, rest: list[Entry]) -> None:
+def test_the_audio_after_a_position(tick: int, rest: list[Entry]) -> None:
     assert rest == after([sound(0, 10), sound(10, 10)], tick)
 
 
@@ -58,7 +58,7 @@ def test_a_part_of_8_khz_sound_and_of_opus() -> None:
     assert packet is part(packet, 100, 200)
 
 
-def test_what_was_sent_is_kept_until_it_is_dead_and_sent_again_when_it_is_needed() -> None:
+def test_sent_audio_is_kept_until_it_is_trimmed_and_can_be_sent_again() -> None:
     buffer = ReplayBuffer()
     for tick in (0, 100, 200):
         buffer.add(sound(tick, 100))
@@ -74,7 +74,7 @@ def test_what_was_sent_is_kept_until_it_is_dead_and_sent_again_when_it_is_needed
     assert [sound(100, 100), sound(200, 100)] == list(buffer.future)
 
 
-def test_no_more_is_kept_than_the_bound() -> None:
+def test_kept_audio_is_bounded() -> None:
     buffer = ReplayBuffer()
     for tick in range(0, 1000, 100):
         buffer.add(sound(tick, 100))
@@ -85,7 +85,7 @@ def test_no_more_is_kept_than_the_bound() -> None:
 
 
 @pytest.mark.parametrize(("until", "heard"), [(200, False), (100, True), (64, True)])
-def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
+def test_uncommitted_audio_is_dropped(until: int, heard: bool) -> None:
     buffer = ReplayBuffer()
     for tick in (0, 100, 200):
         buffer.add(sound(tick, 100))
@@ -106,7 +106,7 @@ def test_what_is_not_committed_is_dropped(until: int, heard: bool) -> None:
         (AudioChunk(0, 1, bytes(2)), 64),
     ],
 )
-def test_what_takes_more_memory_than_its_duration_weighs_more(sound: AudioChunk, weight: int) -> None:
+def test_audio_that_takes_more_memory_counts_more(sound: AudioChunk, weight: int) -> None:
     buffer = ReplayBuffer()
     buffer.add(sound)
     assert (weight, 0, 2 * weight) == (buffer.unsent, buffer.kept, buffer.size)
@@ -119,7 +119,7 @@ def test_what_takes_more_memory_than_its_duration_weighs_more(sound: AudioChunk,
 @pytest.mark.parametrize(
     ("ticks", "tail"), [(4, sound(16, 4)), (10, sound(10, 10)), (14, sound(6, 14)), (99, sound(0, 20))]
 )
-def test_the_tail_is_the_end_of_what_was_sent(ticks: int, tail: AudioChunk) -> None:
+def test_the_tail_is_the_end_of_the_sent_audio(ticks: int, tail: AudioChunk) -> None:
     buffer = ReplayBuffer()
     for tick in (0, 10, 20):
         buffer.add(sound(tick, 10))

@@ -34,7 +34,7 @@ def test_thresholds(openai: float, dashscope: float) -> None:
         ),
     ],
 )
-def test_what_the_service_is_told(session: Session, told: Setup) -> None:
+def test_the_settings_that_are_sent_to_the_service(session: Session, told: Setup) -> None:
     assert told == setup(session)
 
 

@@ -177,7 +177,7 @@ def test_turns_that_end_within_the_grace_are_delivered_in_order(end: Step, goodb
 
 
 @ENDS
-def test_sound_that_waits_for_the_service_is_heard_when_it_comes(end: Step, goodbye: list[str]) -> None:
+def test_audio_that_waits_for_the_service_is_sent_when_it_connects(end: Step, goodbye: list[str]) -> None:
     stage = session()
     play(
         stage,
@@ -213,7 +213,7 @@ def test_speech_that_began_just_before_the_end_is_delivered(end: Step, goodbye: 
     )
 
 
-def test_a_client_that_ends_a_translation_is_told_what_has_no_answer() -> None:
+def test_ending_a_translation_reports_speech_without_an_answer() -> None:
     ids = counting()
     session = TranslationSession(model="gpt-realtime-translate", native="qwen3.5-livetranslate-flash-realtime")
     bridge = Bridge(
@@ -243,7 +243,7 @@ def closing(model: str, pause_ms: int) -> Listening:
 
 
 @pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
-def test_what_was_said_before_the_close_is_translated_by_another_connection_if_the_service_hangs(model: str) -> None:
+def test_speech_before_the_close_is_translated_by_another_connection_if_the_service_hangs(model: str) -> None:
     client = closing(model, pause_ms=100)
 
     for _ in range(50):
@@ -258,7 +258,7 @@ def test_what_was_said_before_the_close_is_translated_by_another_connection_if_t
 
 
 @pytest.mark.parametrize("model", [FLAT, NESTED, TEXT_ONLY])
-def test_a_slow_service_has_the_time_as_long_as_it_answers(model: str) -> None:
+def test_a_slow_service_gets_more_time_while_it_answers(model: str) -> None:
     client = closing(model, pause_ms=900)
 
     while not client.hangup:
@@ -271,7 +271,7 @@ def test_a_slow_service_has_the_time_as_long_as_it_answers(model: str) -> None:
     assert not client.of("error")
 
 
-def test_a_session_ends_although_the_connection_to_the_service_breaks_again_and_again() -> None:
+def test_a_session_ends_although_the_connection_to_the_service_breaks_repeatedly() -> None:
     client = Listening(TranslateService(model=FLAT), FLAT, language="es")
     client.connect()
     client.append(silence(600) + word(1) + silence(900))
@@ -285,7 +285,7 @@ def test_a_session_ends_although_the_connection_to_the_service_breaks_again_and_
     assert client.hangup == Hangup(1000, "")
 
 
-def test_a_service_that_works_in_real_time_has_the_time_for_what_it_was_sent() -> None:
+def test_a_service_that_works_in_real_time_gets_time_for_all_sent_audio() -> None:
     """The client sends a minute at once, as from a file, and ends the session."""
     ids = counting()
     session = TranslationSession(model="gpt-realtime-translate", native="qwen3.5-livetranslate-flash-realtime")

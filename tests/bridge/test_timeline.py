@@ -32,12 +32,12 @@ def spent() -> Timeline:
         (None, 10_000),
     ],
 )
-def test_a_time_of_the_service_is_a_time_of_the_caller(service_ms: int | None, caller_ms: int) -> None:
+def test_times_of_the_service_become_times_of_the_client(service_ms: int | None, caller_ms: int) -> None:
     assert caller_ms == spent().began(service_ms) / MS
     assert caller_ms == spent().ended(service_ms) / MS
 
 
-def test_the_end_of_what_was_sent_may_be_rounded_and_a_beginning_is_not_taken_for_it() -> None:
+def test_a_rounded_end_is_the_end_of_the_sent_audio_and_a_start_is_not() -> None:
     timeline = Timeline()
     timeline.sound(0, 1000 * MS + 7)
 
@@ -46,10 +46,10 @@ def test_the_end_of_what_was_sent_may_be_rounded_and_a_beginning_is_not_taken_fo
     assert 999 * MS == timeline.ended(999)
 
 
-def test_a_beginning_past_the_end_of_what_was_sent_is_told_as_if_the_sound_went_on() -> None:
+def test_a_start_past_the_end_of_the_sent_audio_is_extrapolated() -> None:
     assert [9500, 10_000, 10_300] == [spent().reported(at_ms) / MS for at_ms in (3500, 4000, 4300)]
 
 
-def test_nothing_was_sent_yet() -> None:
+def test_times_before_any_audio_are_zero() -> None:
     assert 0 == Timeline().began(100) == Timeline().ended(None)
     assert 4000 * MS == spent().sent

@@ -76,7 +76,7 @@ def test_every_word_is_translated_once_although_the_client_stops_sending(
 @models
 @thorough
 @given(speech=speeches(1, 6), schedule=schedules, like=traits, end=st.floats(0, 1))
-def test_what_was_said_before_the_close_is_translated_and_nothing_follows(
+def test_speech_before_the_close_is_translated_and_nothing_follows(
     model: str, speech: Speech, schedule: Schedule, like: dict[str, Any], end: float
 ) -> None:
     """A turn may get more text after its result. Without the text of the source, a cut can lose that."""

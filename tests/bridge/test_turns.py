@@ -86,7 +86,7 @@ def test_a_contradiction_is_counted() -> None:
     assert 1 == stage.bridge.corrections
 
 
-def test_detected_turns_may_speak_before_they_are_committed_and_manual_ones_after() -> None:
+def test_deltas_of_detected_turns_come_before_the_commit_and_of_manual_turns_after() -> None:
     detected = ready(Stage())
     for step in (append(1000), started("t1", 0)):
         detected.step(step)
@@ -104,7 +104,7 @@ def test_detected_turns_may_speak_before_they_are_committed_and_manual_ones_afte
     )
 
 
-def test_what_the_service_says_beyond_openai() -> None:
+def test_data_of_the_service_beyond_openai_s_fields() -> None:
     stage = by_hand()
     for step in (append(1000), commit, text("t", "hel", "lo", language="en", emotion="happy")):
         stage.step(step)
@@ -118,7 +118,7 @@ def test_what_the_service_says_beyond_openai() -> None:
 # --- items ---
 
 
-def test_results_leave_in_the_order_of_the_commits() -> None:
+def test_results_are_sent_in_the_order_of_the_commits() -> None:
     play(
         detecting(),
         [

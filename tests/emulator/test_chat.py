@@ -59,7 +59,7 @@ def test_a_stream_without_include_usage_has_no_usage_chunk(start: Start) -> None
     assert all(chunk["choices"] and chunk["usage"] is None for chunk in chunks(start().chat(stream=True)))
 
 
-def test_deltas_leave_before_the_engine_is_done(start: Start) -> None:
+def test_deltas_are_sent_before_recognition_has_ended(start: Start) -> None:
     go_on = threading.Event()
     laptop = start(engine=Scripted(SPOKEN, before=lambda sentence: sentence is HELLO or go_on.wait(20)))
     body = {"model": "qwen3-asr-flash", "stream": True, "messages": [{"role": "user", "content": [AUDIO]}]}
@@ -75,7 +75,7 @@ def test_deltas_leave_before_the_engine_is_done(start: Start) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_language_asked_for_is_the_language_answered(start: Start, stream: bool) -> None:
+def test_the_requested_language_is_returned(start: Start, stream: bool) -> None:
     answer = start().chat(asr_options={"language": "de"}, stream=stream)
 
     assert '"language":"de"' in answer.text
@@ -137,7 +137,7 @@ SMALL = Limits(sync_bytes=100_000, sync_seconds=2)
         ("oss://nowhere/a.wav", "Failed to download multimodal content"),
     ],
 )
-def test_a_sound_it_refuses(start: Start, audio: str, message: str) -> None:
+def test_unusable_audio_is_refused(start: Start, audio: str, message: str) -> None:
     answer = start(limits=SMALL).chat(audio)
     error = answer.json()["error"]
 
@@ -147,13 +147,13 @@ def test_a_sound_it_refuses(start: Start, audio: str, message: str) -> None:
     assert answer.json()["request_id"]
 
 
-def test_a_sound_of_over_five_minutes_is_too_long(start: Start) -> None:
+def test_audio_over_five_minutes_is_too_long(start: Start) -> None:
     answer = start(limits=Limits(sync_seconds=2)).chat(data_uri(wav(2.5)))
 
     assert answer.json()["error"]["message"].endswith("The audio is too long")
 
 
-def test_an_uploaded_sound_of_over_ten_megabytes_is_too_large(start: Start) -> None:
+def test_an_upload_over_ten_megabytes_is_too_large(start: Start) -> None:
     laptop = start(limits=Limits(sync_bytes=1000))
     answer = laptop.chat(
         laptop.upload(wav(), model="qwen3-asr-flash"), headers={"x-dashscope-ossresourceresolve": "enable"}
@@ -166,7 +166,7 @@ def test_an_uploaded_sound_of_over_ten_megabytes_is_too_large(start: Start) -> N
     ("resolve", "model", "status"),
     [(True, "qwen3-asr-flash", 200), (False, "qwen3-asr-flash", 400), (True, "fun-asr", 400)],
 )
-def test_an_upload_is_heard_with_the_header_by_its_own_model(
+def test_an_upload_is_read_with_the_header_and_by_its_own_model(
     start: Start, resolve: bool, model: str, status: int
 ) -> None:
     laptop = start()
@@ -193,7 +193,7 @@ def test_a_loopback_address_is_fetched(start: Start) -> None:
         [{"role": "user", "content": [AUDIO]}, {"role": "user", "content": [AUDIO]}],
     ],
 )
-def test_exactly_one_sound_is_asked_for(start: Start, messages: list[Any]) -> None:
+def test_exactly_one_audio_part_is_required(start: Start, messages: list[Any]) -> None:
     answer = start().http.post(CHAT, json={"model": "qwen3-asr-flash", "messages": messages})
 
     assert answer.status_code == 400
@@ -222,13 +222,15 @@ def test_context_is_a_system_message(start: Start) -> None:
         ("qwen3-asr-flash", Readings(retired=frozenset({"qwen3-asr-flash"})), 403, "access_denied"),
     ],
 )
-def test_a_model_it_refuses(start: Start, model: str, readings: Readings, status: int, code: str) -> None:
+def test_models_of_other_surfaces_are_refused(
+    start: Start, model: str, readings: Readings, status: int, code: str
+) -> None:
     answer = start(readings=readings).chat(model=model)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-def test_a_fun_asr_flash_model_is_told_of_a_format(start: Start) -> None:
+def test_the_refusal_of_a_fun_asr_flash_model_names_the_format(start: Start) -> None:
     assert "format is empty" in start().chat(model="fun-asr-flash-2026-06-15").json()["error"]["message"]
 
 
@@ -239,26 +241,26 @@ def test_an_unknown_language(start: Start, refuse: bool, status: int) -> None:
     assert laptop.chat(asr_options={"language": "xx"}).status_code == status
 
 
-def test_stream_options_ask_for_a_stream(start: Start) -> None:
+def test_stream_options_require_a_stream(start: Start) -> None:
     answer = start().chat(stream_options={"include_usage": True})
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_parameter_error")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model":"qwen3-asr-flash","messages":7}'])
-def test_a_body_that_is_no_request(start: Start, body: bytes) -> None:
+def test_a_malformed_body_is_refused(start: Start, body: bytes) -> None:
     answer = start().http.post(CHAT, content=body)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_parameter_error")
 
 
-def test_a_body_beyond_all_bounds(start: Start) -> None:
+def test_an_oversized_body_is_refused_by_the_surface(start: Start) -> None:
     answer = start(limits=Limits(body_bytes=1000)).chat()
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "Payload Too Large")
 
 
-def test_nothing_is_left_behind(start: Start) -> None:
+def test_no_file_is_left_after_a_request(start: Start) -> None:
     laptop = start()
     for stream in (False, True):
         laptop.chat(stream=stream)
@@ -277,7 +279,7 @@ def test_nothing_is_left_behind(start: Start) -> None:
         ({"authorization": "Bearer sk-one"}, frozenset({"sk-one", "sk-two"}), 200),
     ],
 )
-def test_a_key_is_asked_for(start: Start, headers: dict[str, str], keys: frozenset[str] | None, status: int) -> None:
+def test_a_key_is_required(start: Start, headers: dict[str, str], keys: frozenset[str] | None, status: int) -> None:
     laptop = start(keys=keys)
     body = {"model": "qwen3-asr-flash", "messages": [{"role": "user", "content": [AUDIO]}]}
     answer = httpx2.post(laptop.url + CHAT, json=body, headers=headers)

@@ -113,7 +113,7 @@ def test_a_wrong_file_of_readings_is_refused(tmp_path: Path, readings: object, t
     assert f"--readings {observed}" in done.output
 
 
-def test_usual_faults_strike_every_call_or_so_many() -> None:
+def test_a_preset_fault_applies_to_every_call_or_a_number_of_calls() -> None:
     always, once = made("--fault", "throttled"), made("--fault", "throttled=1")
 
     assert [429, 429] == [chat(always)[0], chat(always)[0]]
@@ -122,7 +122,7 @@ def test_usual_faults_strike_every_call_or_so_many() -> None:
 
 
 @pytest.mark.parametrize("preset", [name for name, found in PRESETS.items() if isinstance(found.get("chat"), Refuse)])
-def test_a_usual_refusal_is_spelt_as_its_surface_spells_it(preset: str) -> None:
+def test_a_preset_refusal_has_the_code_of_its_surface(preset: str) -> None:
     with TestClient(made("--fault", preset), base_url="http://localhost") as http:
         answers = [
             http.post(path, json={}, headers={"authorization": "Bearer k"}).json() for path in (CHAT, GENERATION)
@@ -142,7 +142,7 @@ def test_a_file_of_faults(tmp_path: Path) -> None:
     assert (418, 200) == (chat(app := made("--faults", str(faults)))[0], chat(app)[0])
 
 
-def test_the_options_of_its_addresses() -> None:
+def test_the_options_of_addresses() -> None:
     site = made(
         "--fetch", "public", "--fetch", "loopback", "--public-url", "https://dashscope.test",
         "--allow-host", "Emulator", "--no-control",
@@ -193,7 +193,7 @@ def test_a_mistake_names_its_option(arguments: list[str], told: str) -> None:
 @pytest.mark.parametrize(
     ("option", "line"), [("--limit", "sync_bytes=10485760"), ("--reading", "live.clear=false"), ("--fault", "hang  (")]
 )
-def test_list_shows_what_there_is(option: str, line: str) -> None:
+def test_list_prints_all_names(option: str, line: str) -> None:
     done = CliRunner().invoke(build, [option, "list"], obj=[])
 
     assert 0 == done.exit_code

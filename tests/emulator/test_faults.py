@@ -30,13 +30,13 @@ from tests.emulator.laptop import CHAT, Start, chunks, data_uri, wav
     ("nth", "times", "struck"),
     [(1, 1, [1]), (3, 1, [3]), (2, 2, [2, 3]), (3, None, [3, 4, 5])],
 )
-def test_a_rule_strikes_by_count(nth: int, times: int | None, struck: list[int]) -> None:
+def test_a_rule_applies_by_count(nth: int, times: int | None, struck: list[int]) -> None:
     book = ArmedFaults(Faults((Rule("chat", Hang(), nth, times),)))
 
     assert [call for call in range(1, 6) if book.take("query") is None and book.take("chat") is not None] == struck
 
 
-def test_the_first_rule_that_strikes_wins_and_all_count() -> None:
+def test_the_first_rule_that_applies_wins_and_all_rules_count() -> None:
     book = ArmedFaults(Faults((Rule("chat", Cut(1), 2), Rule("chat", Cut(2), 1, 3))))
 
     assert [book.take("chat") for _ in range(4)] == [Cut(2), Cut(1), Cut(2), None]
@@ -52,7 +52,7 @@ def test_the_first_rule_that_strikes_wins_and_all_count() -> None:
         ("submit", Break()),
     ],
 )
-def test_a_fault_that_makes_no_sense_cannot_be_built(surface: Any, fault: Fault) -> None:  # noqa: ANN401 - a Literal
+def test_a_fault_of_another_surface_is_invalid(surface: Any, fault: Fault) -> None:  # noqa: ANN401 - a Literal
     with pytest.raises(ValueError, match="applies to"):
         Rule(surface, fault)
 
@@ -117,7 +117,7 @@ def test_a_cut_after_an_answer_without_a_body_is_announced(start: Start) -> None
     assert "close" == laptop.post_form(policy, wav()).headers["connection"]
 
 
-def test_silence_for_ever(start: Start) -> None:
+def test_a_hang_without_end(start: Start) -> None:
     laptop = start(faults=Faults((Rule("chat", Hang()),)))
 
     with pytest.raises(httpx2.ReadTimeout):
@@ -125,7 +125,7 @@ def test_silence_for_ever(start: Start) -> None:
     assert laptop.chat().status_code == 200
 
 
-def test_silence_for_a_while(start: Start) -> None:
+def test_a_hang_for_some_seconds(start: Start) -> None:
     assert start(faults=Faults((Rule("chat", Hang(0.01)),))).chat().status_code == 200
 
 
@@ -149,7 +149,7 @@ def test_faults_over_http(start: Start) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b'[{"surface":"nowhere","fault":{"type":"hang"}}]', b'[{"surface":"chat"}]'])
-def test_rules_that_are_none(start: Start, body: bytes) -> None:
+def test_invalid_rules_are_refused(start: Start, body: bytes) -> None:
     assert start().http.post("/emulator/faults", content=body).status_code == 400
 
 
@@ -196,7 +196,7 @@ def test_counts_and_requests_over_http(start: Start) -> None:
     assert "sk-test" not in str(seen)
 
 
-def test_a_reset_forgets_all(start: Start) -> None:
+def test_a_reset_clears_everything(start: Start) -> None:
     laptop = start(faults=Faults((Rule("chat", Refuse(500, "x"), nth=2),)))
     laptop.chat()
     assert laptop.http.post("/emulator/reset").status_code == 204

@@ -24,7 +24,7 @@ ADDRESSES: list[tuple[Reach, str]] = [
 
 
 @pytest.mark.parametrize(("where", "address"), [(where, one) for where, many in ADDRESSES for one in many.split()])
-def test_where_an_address_is(where: Reach, address: str) -> None:
+def test_the_network_of_an_address(where: Reach, address: str) -> None:
     assert where == reach(ipaddress.ip_address(address))
 
 
@@ -43,7 +43,7 @@ REFUSED: list[tuple[str, frozenset[Reach]]] = [
 
 
 @pytest.mark.parametrize(("url", "allowed"), REFUSED)
-def test_what_is_off_limits(url: str, allowed: frozenset[Reach]) -> None:
+def test_addresses_outside_the_allowed_networks_are_refused(url: str, allowed: frozenset[Reach]) -> None:
     async def fetched() -> None:
         async with get(url, allowed):
             pass

@@ -15,7 +15,7 @@ from compat.emulator.state import Limits
 from tests.emulator.laptop import Start, data_uri, wav
 
 
-def test_a_bound_holds_while_files_are_written(tmp_path: Path) -> None:
+def test_the_size_of_the_folder_is_bounded(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "files", most=1000)
     for _ in range(4):
         folder.take(250)
@@ -30,13 +30,13 @@ def test_a_bound_holds_while_files_are_written(tmp_path: Path) -> None:
         folder.take(1)
 
 
-def test_what_lay_there_before_goes(tmp_path: Path) -> None:
+def test_existing_files_are_removed(tmp_path: Path) -> None:
     Folder(tmp_path / "files", most=10).new().write_bytes(b"of an engine that was killed")
 
     assert [] == list(Folder(tmp_path / "files", most=10).path.iterdir())
 
 
-def test_dead_processes_folders_go_and_living_ones_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_of_dead_processes_are_removed_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     dead, other = tmp_path / f"{PREFIX}{uuid.uuid4().hex}", tmp_path / f"{PREFIX}notes"
     for folder in (dead, other):
@@ -54,7 +54,7 @@ def test_dead_processes_folders_go_and_living_ones_stay(tmp_path: Path, monkeypa
     assert {other, trap} == set(tmp_path.iterdir())
 
 
-def test_a_full_folder_refuses_uploads_and_sounds(start: Start) -> None:
+def test_a_full_folder_refuses_uploads_and_audio(start: Start) -> None:
     laptop = start(limits=Limits(disk_bytes=40_000))
     policy = laptop.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
     stored, heard = laptop.post_form(policy, wav(3)), laptop.chat(data_uri(wav(3)))
@@ -65,7 +65,7 @@ def test_a_full_folder_refuses_uploads_and_sounds(start: Start) -> None:
     assert 200 == laptop.chat(data_uri(wav(1))).status_code
 
 
-def test_an_upload_for_a_single_use_goes_with_its_task(start: Start) -> None:
+def test_a_single_use_upload_is_removed_with_its_task(start: Start) -> None:
     laptop = start(site=Site(single_use=True))
     url = laptop.upload(wav(), model="fun-asr")
     laptop.finished(laptop.submit("fun-asr", {"file_urls": [url]}).json()["output"]["task_id"])
@@ -74,7 +74,7 @@ def test_an_upload_for_a_single_use_goes_with_its_task(start: Start) -> None:
     assert 1 == len(list(laptop.emulator.folder.path.iterdir()))  # the result
 
 
-def test_what_has_expired_goes_unless_a_task_still_reads_it(start: Start) -> None:
+def test_expired_files_are_removed_unless_a_task_reads_them(start: Start) -> None:
     now = [1_000_000.0]
     laptop = start(clock=lambda: now[0], limits=Limits(object_seconds=100, result_seconds=100, policy_seconds=1))
     url = laptop.upload(wav(), model="fun-asr")

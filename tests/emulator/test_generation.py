@@ -49,7 +49,7 @@ def test_a_plain_answer(start: Start, model: str) -> None:
     }
 
 
-def test_the_language_asked_for_is_the_language_answered(start: Start) -> None:
+def test_the_requested_language_is_returned(start: Start) -> None:
     assert '"language":"de"' in start().generate(asr_options={"language": "de"}).text
 
 
@@ -75,7 +75,7 @@ def test_a_stream_of_the_whole_text_so_far(start: Start) -> None:
     ]  # fmt: skip
 
 
-def test_frames_leave_before_the_engine_is_done(start: Start) -> None:
+def test_frames_are_sent_before_recognition_has_ended(start: Start) -> None:
     go_on = threading.Event()
     laptop = start(engine=Scripted(SPOKEN, before=lambda sentence: sentence is HELLO or go_on.wait(20)))
     content = [{"audio": data_uri(wav())}]
@@ -99,11 +99,11 @@ def test_frames_leave_before_the_engine_is_done(start: Start) -> None:
         (Readings(status_line="absent"), "data:"),
     ],
 )
-def test_status_lines_either_way(start: Start, readings: Readings, second_lines: str) -> None:
+def test_status_lines_under_every_reading(start: Start, readings: Readings, second_lines: str) -> None:
     assert start(readings=readings).generate(sse=True).text.splitlines()[2].startswith(second_lines)
 
 
-def test_finish_reasons_either_way(start: Start) -> None:
+def test_finish_reasons_under_both_readings(start: Start) -> None:
     laptop = start(readings=Readings(finish_reason_string=False))
 
     assert finish_reasons(chunks(laptop.generate(sse=True))) == [None, None, None, "stop"]
@@ -111,7 +111,7 @@ def test_finish_reasons_either_way(start: Start) -> None:
 
 @pytest.mark.parametrize(("empty_list", "content"), [(True, []), (False, [{"text": ""}])])
 @pytest.mark.parametrize("sse", [False, True])
-def test_silence_either_way(start: Start, empty_list: bool, content: list[Any], sse: bool) -> None:
+def test_silence_under_both_readings(start: Start, empty_list: bool, content: list[Any], sse: bool) -> None:
     answer = start([], readings=Readings(silence_content_empty_list=empty_list)).generate(sse=sse)
 
     assert contents(chunks(answer) if sse else [answer.json()]) == [content]
@@ -126,7 +126,7 @@ def test_silence_either_way(start: Start, empty_list: bool, content: list[Any], 
         ("fun-asr", 403, "AccessDenied"),
     ],
 )
-def test_a_model_it_refuses(start: Start, model: str, status: int, code: str) -> None:
+def test_models_of_other_surfaces_are_refused(start: Start, model: str, status: int, code: str) -> None:
     answer = start().generate(model=model)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -140,7 +140,7 @@ def test_a_model_it_refuses(start: Start, model: str, status: int, code: str) ->
         (data_uri(wav(2.5)), "The audio is too long"),
     ],
 )
-def test_a_sound_it_refuses(start: Start, audio: str, message: str) -> None:
+def test_unusable_audio_is_refused(start: Start, audio: str, message: str) -> None:
     answer = start(limits=Limits(sync_seconds=2)).generate(audio)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "InvalidParameter")
@@ -148,7 +148,7 @@ def test_a_sound_it_refuses(start: Start, audio: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(("in_stream", "status"), [(False, 400), (True, 200)])
-def test_a_refused_stream_either_way(start: Start, in_stream: bool, status: int) -> None:
+def test_a_refused_stream_under_both_readings(start: Start, in_stream: bool, status: int) -> None:
     answer = start(readings=Readings(refusal_in_stream=in_stream)).generate("UklGRg==", sse=True)
 
     assert answer.status_code == status
@@ -171,7 +171,7 @@ def test_an_error_within_a_stream(start: Start) -> None:
 @pytest.mark.parametrize(
     "content", [[], [{"text": "hello"}], [{"audio": data_uri(wav())}, {"text": "Transcribe this."}], "hello"]
 )
-def test_exactly_one_sound_is_asked_for(start: Start, content: Any) -> None:  # noqa: ANN401 - of any shape
+def test_exactly_one_audio_part_is_required(start: Start, content: Any) -> None:  # noqa: ANN401 - of any shape
     body = {"model": "qwen3-asr-flash", "input": {"messages": [{"role": "user", "content": content}]}}
 
     assert start().http.post(GENERATION, json=body).status_code == 400
@@ -184,7 +184,7 @@ def test_the_async_header_is_refused(start: Start) -> None:
     assert laptop.generate().json()["message"] == "current user api does not support asynchronous calls."
 
 
-def test_a_key_is_asked_for(start: Start) -> None:
+def test_a_key_is_required(start: Start) -> None:
     answer = httpx2.post(start().url + GENERATION, json={})
 
     assert (answer.status_code, answer.json()["code"]) == (401, "InvalidApiKey")

@@ -39,7 +39,9 @@ def test_a_plain_answer(start: Start, model: str) -> None:
 
 
 @pytest.mark.parametrize(("model", "speakers"), list(zip(MODELS, [[None, None], [0, 1], [None, None]], strict=True)))
-def test_the_newest_tells_speakers_apart_when_asked(start: Start, model: str, speakers: list[int | None]) -> None:
+def test_the_newest_model_distinguishes_speakers_on_request(
+    start: Start, model: str, speakers: list[int | None]
+) -> None:
     body = start().generate(model=model, format="wav", speaker_diarization_enabled=True).json()
 
     assert [sentence.get("speaker_id") for sentence in body["output"]["sentences"]] == speakers
@@ -47,7 +49,7 @@ def test_the_newest_tells_speakers_apart_when_asked(start: Start, model: str, sp
 
 @pytest.mark.parametrize("shape", ["output", "nested", "top"])
 @pytest.mark.parametrize("sse", [False, True])
-def test_the_answer_stands_in_one_of_three_places(start: Start, shape: Any, sse: bool) -> None:  # noqa: ANN401 - a Literal
+def test_the_result_is_in_one_of_three_places(start: Start, shape: Any, sse: bool) -> None:  # noqa: ANN401 - a Literal
     answer = start(readings=Readings(audio3_shape=shape)).generate(model=MODELS[1], format="wav", sse=sse)
     body = chunks(answer)[-1] if sse else answer.json()
 
@@ -62,7 +64,7 @@ def test_a_short_stream_is_one_frame(start: Start) -> None:
     assert answer.text.startswith("id:1\nevent:result\n:HTTP_STATUS/200\ndata:")
 
 
-def test_a_long_stream_is_cumulative_and_revises_itself(start: Start) -> None:
+def test_a_long_stream_is_cumulative_and_revised(start: Start) -> None:
     answer = start().generate(data_uri(wav(60)), model=MODELS[1], format="wav", sse=True)
 
     assert [(body["output"]["text"], body["output"]["sentence"]["sentence_end"]) for body in chunks(answer)] == [
@@ -90,7 +92,9 @@ def test_silence_is_refused(start: Start, sse: bool) -> None:
         ({"format": "wav"}, b"not a sound", "InvalidParameter", "illegal"),
     ],
 )
-def test_what_it_refuses(start: Start, parameters: dict[str, Any], sound: bytes, code: str, message: str) -> None:
+def test_invalid_requests_are_refused(
+    start: Start, parameters: dict[str, Any], sound: bytes, code: str, message: str
+) -> None:
     laptop = start(limits=Limits(sync_seconds=2))
     answer = laptop.generate(data_uri(sound), model=MODELS[0], **parameters)
 
@@ -105,7 +109,7 @@ def test_the_newest_takes_larger_data_uris(start: Start, model: str, status: int
     assert laptop.generate(model=model, format="wav").status_code == status
 
 
-def test_a_sound_in_the_other_family_s_spelling(start: Start) -> None:
+def test_audio_in_the_other_family_s_format(start: Start) -> None:
     body = {
         "model": MODELS[0],
         "input": {"messages": [{"role": "user", "content": [{"audio": data_uri(wav())}]}]},

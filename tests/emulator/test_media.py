@@ -39,7 +39,7 @@ SERVER = Starlette(routes=[Route("/{name}", respond)])
 LIMITS = Limits(sync_bytes=64_000, file_bytes=64_000)
 
 
-def test_a_sound_is_fetched(start: Start) -> None:
+def test_audio_at_a_url_is_fetched(start: Start) -> None:
     with serve(SERVER) as url:
         assert start().chat(f"{url}/sound").json()["choices"][0]["message"]["content"] == TEXT
 
@@ -59,7 +59,7 @@ def test_a_sound_is_fetched(start: Start) -> None:
         ("long", "Multimodal file size is too large", "FILE_TOO_LARGE"),
     ],
 )
-def test_what_cannot_be_fetched(start: Start, name: str, message: str, code: str) -> None:
+def test_audio_that_cannot_be_fetched(start: Start, name: str, message: str, code: str) -> None:
     laptop = start(limits=LIMITS)
     with serve(SERVER) as url:
         refused = laptop.chat(f"{url}/{name}")
@@ -81,5 +81,5 @@ def test_what_cannot_be_fetched(start: Start, name: str, message: str, code: str
         ("http://[/a.wav", "does not appear to be valid"),
     ],
 )
-def test_nobody_there(start: Start, url: str, message: str) -> None:
+def test_an_unreachable_address(start: Start, url: str, message: str) -> None:
     assert message in start().chat(url).json()["error"]["message"]

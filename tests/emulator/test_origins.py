@@ -39,7 +39,7 @@ def laptop() -> Iterator[Laptop]:
         ("127.0.0.1.page.example:80", 421),
     ],
 )
-def test_the_names_that_it_answers_to(laptop: Laptop, host: str, status: int) -> None:
+def test_accepted_host_names(laptop: Laptop, host: str, status: int) -> None:
     assert status == laptop.http.get("/api/v1/tasks", headers={"host": host}).status_code
 
 
@@ -56,11 +56,13 @@ def test_the_names_that_it_answers_to(laptop: Laptop, host: str, status: int) ->
     ],
 )
 @pytest.mark.parametrize("path", ["/emulator/faults", "/emulator/faults/", "/emulator/reset"])
-def test_foreign_pages_do_not_control_it(laptop: Laptop, path: str, headers: dict[str, str], status: int) -> None:
+def test_foreign_pages_cannot_use_control_routes(
+    laptop: Laptop, path: str, headers: dict[str, str], status: int
+) -> None:
     assert status == laptop.http.post(path, content=b"[]", headers=headers).status_code
 
 
-def test_the_controls_can_be_left_out(start: Start) -> None:
+def test_control_routes_can_be_disabled(start: Start) -> None:
     laptop = start(site=Site(control=False))
 
     for path in ("faults", "counts", "requests", "sessions", "reset"):
@@ -75,9 +77,7 @@ def test_the_controls_can_be_left_out(start: Start) -> None:
         ("/", "no known surface"),
     ],
 )
-def test_a_handshake_on_a_path_that_is_not_there(
-    laptop: Laptop, path: str, told: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_handshake_on_an_unknown_path(laptop: Laptop, path: str, told: str, caplog: pytest.LogCaptureFixture) -> None:
     address = f"ws{laptop.url.removeprefix('http')}{path}?model=paraformer-realtime-v2"
     headers = {"Authorization": "Bearer sk-test"}
     with (
@@ -103,7 +103,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("path", "shape", "told"), UNKNOWN)
-def test_a_path_that_is_not_there(laptop: Laptop, path: str, shape: str, told: str) -> None:
+def test_an_unknown_path(laptop: Laptop, path: str, shape: str, told: str) -> None:
     answer = laptop.http.post(path, json={})
     body = answer.json()
 
@@ -115,7 +115,7 @@ def test_a_path_that_is_not_there(laptop: Laptop, path: str, shape: str, told: s
 @pytest.mark.parametrize(
     "path", [GENERATION, TRANSCRIPTION, "/api/v1/tasks/x/cancel", "/api-ws/v1/realtime", GENERATION + "/"]
 )
-def test_get_where_post_is_meant(laptop: Laptop, path: str) -> None:
+def test_get_is_refused_where_post_is_required(laptop: Laptop, path: str) -> None:
     answer = laptop.http.get(path)
 
     assert (400, "InvalidParameter") == (answer.status_code, answer.json()["code"])
@@ -133,7 +133,7 @@ NATIVE = [
 
 @pytest.mark.parametrize("path", [GENERATION, TRANSCRIPTION])
 @pytest.mark.parametrize(("body", "code", "message"), NATIVE)
-def test_what_is_missing_is_named(laptop: Laptop, path: str, body: dict[str, object], code: str, message: str) -> None:
+def test_a_missing_member_is_named(laptop: Laptop, path: str, body: dict[str, object], code: str, message: str) -> None:
     answer = laptop.http.post(path, json=body)
 
     assert (400, code, message) == (answer.status_code, answer.json()["code"], answer.json()["message"])
@@ -169,7 +169,7 @@ def test_the_type_of_an_error_on_chat(start: Start, status: int, code: str, kind
     assert body["id"] == f"chatcmpl-{body['request_id']}"
 
 
-def test_its_addresses_begin_with_the_public_url(start: Start) -> None:
+def test_addresses_begin_with_the_public_url(start: Start) -> None:
     laptop = start(site=Site(public_url="https://dashscope.test/"))
     policy = laptop.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
 

@@ -63,7 +63,7 @@ def test_one_channel_alone(tmp_path: Path, channel: int, cycles: int) -> None:
     assert crossings(b"".join(sound.read(path, channel=channel))) == pytest.approx(cycles, abs=2)
 
 
-def test_a_channel_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_channel(tmp_path: Path) -> None:
     path = wav(tmp_path / "a.wav", tone(300, 1, 16_000))
 
     with pytest.raises(sound.BadSound, match="channel 1"):
@@ -71,7 +71,7 @@ def test_a_channel_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"RIFF\x00\x00\x00\x00WAVE", b"\xff" * 5000])
-def test_what_is_not_sound(tmp_path: Path, content: bytes) -> None:
+def test_files_without_audio_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
 
@@ -101,7 +101,7 @@ def test_a_video_without_a_sound_track(tmp_path: Path) -> None:
         next(sound.read(path))
 
 
-def test_what_is_damaged_is_left_out(tmp_path: Path) -> None:
+def test_damaged_packets_are_skipped(tmp_path: Path) -> None:
     path = encoded(wav(tmp_path / "source.wav", tone(440, 8, 48_000), rate=48_000), tmp_path / "a.mp3", "libmp3lame")
     whole = path.read_bytes()
     half = len(whole) // 2
@@ -111,7 +111,7 @@ def test_what_is_damaged_is_left_out(tmp_path: Path) -> None:
     assert sound.duration(path) == pytest.approx(8, abs=0.2)
 
 
-def test_a_long_pause_is_not_held_whole(tmp_path: Path) -> None:
+def test_the_memory_for_a_long_pause_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "hold.amr"
     path.write_bytes(b"#!AMR\n" + b"\x7c" * 20_000)  # frames without data: 20 ms each, 13 MB of PCM
     tracemalloc.start()

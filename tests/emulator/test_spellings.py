@@ -54,7 +54,7 @@ def test_data_uris_in_every_spelling(laptop: Laptop, uri: str) -> None:
 
 
 @pytest.mark.parametrize("uri", [ENCODED, "file:///etc/hostname", "/home/a.wav", "a.wav", "", "ftp://127.0.0.1/a.wav"])
-def test_what_is_no_address(laptop: Laptop, uri: str) -> None:
+def test_an_invalid_data_uri_is_refused(laptop: Laptop, uri: str) -> None:
     for answer in (laptop.chat(uri).json()["error"], laptop.generate(uri).json()):
         assert "The provided URL does not appear to be valid." in answer["message"]
 
@@ -101,7 +101,7 @@ def test_generation(laptop: Laptop, body: dict[str, Any]) -> None:
     "headers",
     [{"X-DashScope-SSE": "enable"}, {"x-dashscope-sse": "Enable"}, {"Accept": "text/event-stream"}],
 )
-def test_either_header_asks_for_a_stream(laptop: Laptop, headers: dict[str, str]) -> None:
+def test_either_header_requests_a_stream(laptop: Laptop, headers: dict[str, str]) -> None:
     asked = {"model": "qwen3-asr-flash", "input": {"messages": [NATIVE]}}
     answer = laptop.http.post(GENERATION, json=asked, headers=headers)
 
@@ -127,7 +127,7 @@ def test_file_tasks(laptop: Laptop, parameters: dict[str, Any] | None) -> None:
     assert "SUCCEEDED" == laptop.finished(task)["output"]["task_status"]
 
 
-def test_paths_end_in_a_slash_or_not(start: Start) -> None:
+def test_paths_may_end_in_a_slash(start: Start) -> None:
     laptop = start()
 
     assert 200 == laptop.http.get("/api/v1/tasks/").status_code

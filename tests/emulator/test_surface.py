@@ -71,7 +71,7 @@ async def status(made: Starlette, path: str, headers: dict[str, str], *messages:
 
 @pytest.mark.parametrize("path", [*READING, "/api/v1/tasks/1", "/api/v1/tasks/1/cancel"])
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer sk-other"}, {"authorization": "Basic c2s="}])
-async def test_strangers_are_refused_before_their_bodies_come(path: str, headers: dict[str, str]) -> None:
+async def test_a_wrong_key_is_refused_before_the_body_is_read(path: str, headers: dict[str, str]) -> None:
     made = app(keys=frozenset({"sk-test"}), faults=Faults((Rule("chat", Hang()),)))
 
     assert 401 == await status(made, path, headers)
@@ -107,14 +107,14 @@ async def test_a_body_that_ends_early_is_one_line_in_the_log(path: str, caplog: 
     ],
     ids=lambda body: repr(body[:12]),
 )
-def test_bodies_that_are_no_json(path: str, body: bytes) -> None:
+def test_bodies_other_than_json_are_refused(path: str, body: bytes) -> None:
     with TestClient(app(), base_url="http://localhost") as http:
         answer = http.post(path, content=body, headers=KEY)
 
     assert (400, "application/json") == (answer.status_code, answer.headers["content-type"])
 
 
-def test_bodies_share_a_bound_and_give_it_back() -> None:
+def test_the_size_of_all_bodies_together_is_bounded() -> None:
     size = len(json.dumps(ASK))
     with TestClient(app(limits=Limits(bodies_bytes=size)), base_url="http://localhost") as http:
         answers = [http.post(CHAT, content=json.dumps(ASK) + space, headers=KEY) for space in ("", " ", "")]
@@ -124,7 +124,7 @@ def test_bodies_share_a_bound_and_give_it_back() -> None:
     assert "bodies_bytes" in answers[1].json()["error"]["message"]
 
 
-def test_its_own_errors_have_the_services_shape(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_emulator_s_own_errors_have_the_service_s_shape(caplog: pytest.LogCaptureFixture) -> None:
     native = {"model": ASK["model"], "input": {"messages": [{"role": "user", "content": [{"audio": data_uri(wav())}]}]}}
     with TestClient(app(Failing([])), base_url="http://localhost") as http:
         chat, generation = http.post(CHAT, json=ASK, headers=KEY), http.post(GENERATION, json=native, headers=KEY)
@@ -136,7 +136,7 @@ def test_its_own_errors_have_the_services_shape(caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.parametrize(("shared", "status"), [(False, "UNKNOWN"), (True, "SUCCEEDED")])
-def test_tasks_are_the_key_s_or_by_a_reading_the_account_s(start: Start, shared: bool, status: str) -> None:
+def test_tasks_belong_to_the_key_or_by_a_reading_to_the_account(start: Start, shared: bool, status: str) -> None:
     laptop = start(SPOKEN, readings=Readings(one_account=shared))
     done = laptop.transcribe("qwen3-asr-flash-filetrans")
     laptop.http.headers["authorization"] = "Bearer sk-another"

@@ -33,7 +33,7 @@ def test_deltas_are_of_a_few_words(text: str, pieces: list[str]) -> None:
     ("before", "after", "between"),
     [("", "a", ""), ("a", "", ""), ("a.", "b", " "), ("欢", "b", ""), ("a", "迎", ""), ("。", "b", "")],
 )
-def test_betweens(before: str, after: str, between: str) -> None:
+def test_the_separator_of_two_sentences(before: str, after: str, between: str) -> None:
     assert separator(before, after) == between
 
 
@@ -51,7 +51,7 @@ def test_words_are_spread_evenly_where_the_engine_has_none(text: str, words: tup
     assert words_of(Sentence(text=text, begin_ms=0, end_ms=1000)) == words
 
 
-def test_the_engine_s_own_words_stand() -> None:
+def test_the_engine_s_own_words_are_kept() -> None:
     words = (Word("Hi", 10, 20),)
 
     assert words_of(Sentence(text="Hi", begin_ms=0, end_ms=1000, words=words)) == words
@@ -66,5 +66,5 @@ def test_clauses_end_at_punctuation() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "tokens", "billed"), [(0.2, 25, 1), (1, 25, 1), (1.5, 38, 2), (286, 7150, 286)])
-def test_figures(seconds: float, tokens: int, billed: int) -> None:
+def test_tokens_and_billed_seconds(seconds: float, tokens: int, billed: int) -> None:
     assert (audio_tokens(seconds), billed_seconds(seconds)) == (tokens, billed)

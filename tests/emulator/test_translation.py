@@ -24,7 +24,7 @@ HELLO = {"role": "user", "content": "hello there my friend of old"}
         ("One.\n二。", "English", "One.\n[English] 二。"),
     ],
 )
-def test_english_stays_and_all_else_is_marked(start: Start, text: str, target: str, answer: str) -> None:
+def test_english_is_unchanged_and_other_languages_are_marked(start: Start, text: str, target: str, answer: str) -> None:
     body = {
         "model": "qwen-mt-flash",
         "messages": [{"role": "user", "content": text}],
@@ -83,7 +83,9 @@ def test_a_stream(start: Start, model: str, readings: Readings, cumulative: bool
         ([{"role": "user", "content": "word " * 8192}], {"target_lang": "English"}, 200),
     ],
 )
-def test_what_it_refuses(start: Start, messages: list[Any], options: dict[str, Any] | None, status: int) -> None:
+def test_invalid_requests_are_refused(
+    start: Start, messages: list[Any], options: dict[str, Any] | None, status: int
+) -> None:
     body = {"model": "qwen-mt-flash", "messages": messages}
     answer = start().http.post(CHAT, json=body if options is None else body | {"translation_options": options})
 

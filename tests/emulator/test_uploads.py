@@ -41,7 +41,7 @@ def test_a_policy(start: Start) -> None:
         ({"action": "getPolicy", "model": "any-name"}, Readings(), 200),
     ],
 )
-def test_a_policy_is_asked_for_by_model(start: Start, query: dict[str, str], readings: Readings, status: int) -> None:
+def test_a_policy_is_for_a_model(start: Start, query: dict[str, str], readings: Readings, status: int) -> None:
     assert start(readings=readings).http.get("/api/v1/uploads", params=query).status_code == status
 
 
@@ -52,7 +52,7 @@ def test_an_expiry_is_a_whole_number(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("asked", "status"), [("200", 200), ("201", 201), ("204", 204), ("", 204), ("500", 204)])
-def test_an_upload_is_answered_by_the_status_asked_for(start: Start, asked: str, status: int) -> None:
+def test_an_upload_returns_the_requested_status(start: Start, asked: str, status: int) -> None:
     laptop = start()
     data = policy(laptop)
     answer = laptop.post_form(data, wav(), {"success_action_status": asked})
@@ -84,7 +84,7 @@ def test_an_upload_is_on_disk_as_it_was_sent(start: Start) -> None:
         ({"x-oss-extra": "x" * 100_000}, 400, "FieldItemTooLong"),
     ],
 )
-def test_a_form_the_store_refuses(start: Start, other: dict[str, str], status: int, message: str) -> None:
+def test_invalid_forms_are_refused_by_the_store(start: Start, other: dict[str, str], status: int, message: str) -> None:
     laptop = start()
     answer = laptop.post_form(policy(laptop), wav(), other)
 
@@ -149,7 +149,7 @@ def test_fields_after_the_file_are_not_read(start: Start) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "multipart/form-data; boundary=Y"])
-def test_a_body_that_is_no_form(start: Start, content_type: str) -> None:
+def test_a_body_other_than_a_form_is_refused(start: Start, content_type: str) -> None:
     laptop = start()
     answer = httpx2.post(policy(laptop)["upload_host"], content=b"--X\r\n\r\n", headers={"content-type": content_type})
 

@@ -52,17 +52,17 @@ async def result(answers: Answers, patience: float = 45.0) -> str | CompatError:
     "refusal", [AWAY, ServiceUnavailable("down"), ServiceTimedOut("hangs"), RateLimited("slow down")]
 )
 @pytest.mark.parametrize("times", [1, 4])
-async def test_a_sentence_is_translated_when_the_model_is_back(refusal: CompatError, times: int) -> None:
+async def test_a_sentence_is_translated_once_the_model_is_available_again(refusal: CompatError, times: int) -> None:
     assert await result(Answers(*[refusal] * times)) == "Buenos días."
 
 
 @pytest.mark.parametrize("refusal", [BadRequest("no"), QuotaExceeded("no money")])
-async def test_a_refusal_that_stays_is_told_at_once(refusal: CompatError) -> None:
+async def test_a_permanent_refusal_is_returned_at_once(refusal: CompatError) -> None:
     answers = Answers(refusal, AWAY)
 
     assert await result(answers) is refusal
     assert answers.left == [AWAY]
 
 
-async def test_a_model_that_stays_away_is_told() -> None:
+async def test_a_model_that_stays_unavailable_is_an_error() -> None:
     assert await result(Answers(*[AWAY] * 1000), patience=0.0) is AWAY

@@ -68,9 +68,7 @@ async def configure(client: LiveClient, turns: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*NAMES, "once-only"])
-async def test_what_is_said_before_the_bound_is_answered(
-    session: Connect, charged: Callable[[str], int], name: str
-) -> None:
+async def test_speech_before_the_bound_is_answered(session: Connect, charged: Callable[[str], int], name: str) -> None:
     """The bound comes amid a turn, in small frames and in one large append."""
     turns, pace = name.split("-")
     async with session(name) as client:

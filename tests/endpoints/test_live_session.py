@@ -152,7 +152,7 @@ async def test_the_allowance_of_a_call_is_extended_before_its_track_needs_it() -
     await store.close()
 
 
-async def test_frames_are_taken_at_once() -> None:
+async def test_frames_are_handled_at_once() -> None:
     async with running() as (session, client, _):
         assert [True] * 3 == [session.take(question(number)) for number in range(3)]
         await settled()

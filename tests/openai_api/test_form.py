@@ -309,7 +309,7 @@ def test_an_unknown_caption_format_is_refused() -> None:
     assert "captions" == refused.value.param
 
 
-def test_only_forms_without_a_word_about_the_audio_are_remembered() -> None:
+def test_only_forms_without_text_about_the_audio_are_remembered() -> None:
     usual = [("model", "whisper-1"), ("language", "en")]
     assert ask(usual) is ask(list(usual))
     for private in ("prompt", "keywords[]", "url"):

@@ -81,7 +81,7 @@ def test_a_ping_is_a_comment() -> None:
     assert sse.PING.endswith(b"\n\n")
 
 
-def test_a_ping_tells_known_progress() -> None:
+def test_a_ping_contains_known_progress() -> None:
     comment = sse.ping(progress(120.0, 30.0, 2))
 
     assert sse.PING == sse.ping(progress(120.0))

@@ -130,7 +130,7 @@ async def test_an_abandoned_body_is_discarded_and_the_next_request_is_answered(s
     assert wire.written.index(b" 503 ") < wire.written.index(b"brief")
 
 
-async def test_the_client_is_told_once_to_continue() -> None:
+async def test_100_continue_is_sent_once() -> None:
     wire = Wire()
     async with connected(APP, wire):
         wire.receive(post("/whole", BODY, "expect: 100-continue")[: -len(BODY)])

@@ -73,7 +73,7 @@ SETTLED = [
 
 
 @pytest.mark.parametrize(("bounds", "seconds", "used", "ms"), SETTLED)
-async def test_what_is_used_stays_charged(
+async def test_used_audio_stays_charged(
     accounting: Accounting, bounds: dict[str, int], seconds: float, used: float, ms: int
 ) -> None:
     async with accounting.charged(client(**bounds), seconds) as principal:

@@ -76,7 +76,7 @@ def test_a_response_is_the_same_however_it_is_cut(response: bytes, status: int, 
 
 
 @pytest.mark.parametrize(("response", "status", "body", "reusable"), WHOLE)
-def test_more_than_a_response_makes_the_connection_unusable(
+def test_bytes_after_a_response_make_the_connection_unusable(
     response: bytes, status: int, body: bytes, reusable: bool
 ) -> None:
     parser = parsed([response + OK + b"content-length: 5\r\n\r\nother"])
@@ -100,7 +100,7 @@ def test_a_response_to_head_has_no_body() -> None:
 
 
 @pytest.mark.parametrize("response", BROKEN)
-def test_what_is_not_http_raises(response: bytes) -> None:
+def test_a_response_other_than_http_raises(response: bytes) -> None:
     for pieces in splits(response):
         with pytest.raises(httpx2.RemoteProtocolError):
             parsed(pieces).eof()

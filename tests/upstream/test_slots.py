@@ -103,7 +103,7 @@ async def test_a_slot_is_passed_on_if_its_caller_is_cancelled_just_then() -> Non
     assert (0, 0) == (visitors.slots.busy, visitors.slots.waiting)
 
 
-async def test_workers_share_slots_and_who_waits_longest_is_first() -> None:
+async def test_workers_share_slots_and_the_longest_wait_is_first() -> None:
     one, other = (Slots(state.shares("them", 1)) for state in workers())
     order: list[str] = []
 

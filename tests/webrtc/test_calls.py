@@ -124,7 +124,7 @@ async def test_a_client_secret_configures_the_call(base: str) -> None:
         await caller.closed.wait()
 
 
-async def test_hanging_up_ends_the_call_and_what_joined_it(base: str) -> None:
+async def test_hanging_up_ends_the_call_and_its_websockets(base: str) -> None:
     async with placed(base, WORDS) as (caller, call), sdk(base) as client:
         await caller.until("session.created")
         async with client.realtime.connect(call_id=call) as joined:
@@ -154,7 +154,7 @@ async def test_a_joined_websocket_configures_the_call_and_gets_its_events(base: 
             assert [(await again.recv()).type for _ in range(2)] == ["session.created", "session.updated"]
 
 
-async def test_the_turn_in_which_the_caller_hangs_up_is_transcribed_for_who_joined(base: str) -> None:
+async def test_the_turn_in_which_the_caller_hangs_up_is_transcribed_for_joined_websockets(base: str) -> None:
     async with (
         placed(base, WORDS * 9) as (caller, call),
         sdk(base) as client,
@@ -166,7 +166,7 @@ async def test_the_turn_in_which_the_caller_hangs_up_is_transcribed_for_who_join
     assert [event.transcript.split()[0] for event in completed] == ["amber"]
 
 
-async def test_a_call_without_a_channel_is_heard_by_who_joined_before_it_was_connected(base: str) -> None:
+async def test_events_of_a_call_without_a_channel_reach_websockets_that_joined_before(base: str) -> None:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     connection.addTrack(Microphone(PAUSE + WORDS + 2 * PAUSE))
     await connection.setLocalDescription(await connection.createOffer())
@@ -267,7 +267,7 @@ async def test_the_parts_are_files_or_fields(base: str, files: bool) -> None:
     assert (response.status_code, response.headers["content-type"]) == (201, "application/sdp")
 
 
-async def test_a_connection_to_the_service_that_breaks_costs_no_word() -> None:
+async def test_a_broken_connection_to_the_service_loses_no_word() -> None:
     with cut_house(Tones(), calls=bind("127.0.0.1", 0, tcp=True)) as (base, wire):
         async with placed(base, PAUSE + (WORDS + PAUSE) * CUTS) as (caller, _):
             for _turn in range(CUTS):
@@ -314,7 +314,7 @@ async def test_shutdown_answers_the_open_turn_and_ends_the_call() -> None:
             await leaving
 
 
-async def test_without_keys_everybody_is_one_caller() -> None:
+async def test_without_keys_all_clients_are_one_owner() -> None:
     with running_server(Tones(), calls=bind("127.0.0.1", 0, tcp=True)) as server:
         async with httpx2.AsyncClient(base_url=server.base_url) as client:
             secret = (await client.post("/realtime/client_secrets", json={})).json()["value"]

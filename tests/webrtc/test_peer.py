@@ -83,7 +83,7 @@ async def call(
         ({"lost": 0.05, "delayed": 0.03, "doubled": 0.01}, 60),
     ],
 )
-async def test_no_packet_that_arrives_is_thrown_away(port: Port, shares: dict[str, float], seconds: int) -> None:
+async def test_no_packet_that_arrives_is_dropped(port: Port, shares: dict[str, float], seconds: int) -> None:
     relay = Relay(port.number, seed=7, **shares)
     await relay.open()
     heard: list[bytes] = []
@@ -186,7 +186,7 @@ async def test_a_caller_that_leaves_ends_the_call(port: Port) -> None:
             await peer.receive()
 
 
-async def test_what_sctp_sends_to_a_caller_that_has_left_is_no_error(port: Port) -> None:
+async def test_sctp_packets_to_a_caller_that_has_left_are_no_error(port: Port) -> None:
     """It sends in tasks of its own when its timers expire. asyncio would log their exceptions."""
     async with call(port, b"") as (caller, peer):
         await caller.connection.close()
@@ -195,7 +195,7 @@ async def test_what_sctp_sends_to_a_caller_that_has_left_is_no_error(port: Port)
         await peer._dtls._send_data(b"again")  # noqa: SLF001 - the name by which SCTP calls it
 
 
-async def test_a_caller_that_leaves_is_not_spoken_to(port: Port) -> None:
+async def test_nothing_is_sent_to_a_caller_that_has_left(port: Port) -> None:
     async with call(port, b"", speaks=True) as (caller, peer):
         peer.play(bytes(2 * voice.RATE * voice.MOST))
         await caller.connection.close()
@@ -214,7 +214,7 @@ async def test_a_caller_that_is_killed_is_noticed(port: Port) -> None:
             await peer.receive()
 
 
-async def test_a_call_that_nobody_connects_is_given_up(port: Port) -> None:
+async def test_a_call_that_is_never_connected_ends(port: Port) -> None:
     peer, _ = answering(port, CHROMIUM, connecting=0.1)
     with pytest.raises(Lost):
         await peer.open()
@@ -272,7 +272,7 @@ async def test_a_datagram_without_the_credentials_gets_no_answer(port: Port, hos
     port.remove(peer.agent)
 
 
-async def test_a_caller_whose_address_changes_hears_the_rest_at_the_new_one(port: Port) -> None:
+async def test_a_caller_whose_address_changes_gets_the_rest_at_the_new_one(port: Port) -> None:
     """Its NAT has given it another port: it sends from there, and its checks do not choose the path again."""
     peer, _ = answering(port, CHROMIUM)
     loop = asyncio.get_running_loop()

@@ -69,7 +69,7 @@ def test_a_cut_request_is_none(length: int) -> None:
     assert stun.read(WHOLE[:length]) is None
 
 
-def test_a_longer_one_is_none() -> None:
+def test_a_longer_request_is_none() -> None:
     assert stun.read(WHOLE + bytes(4)) is None
 
 

@@ -53,7 +53,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("arrivals", "expected"), CASES.values(), ids=CASES)
-def test_what_is_heard(arrivals: list[tuple[float, int | None]], expected: list[int | str]) -> None:
+def test_packets_become_sound_in_order(arrivals: list[tuple[float, int | None]], expected: list[int | str]) -> None:
     assert expected == heard(*((now, None if each is None else packet(each)) for now, each in arrivals))
 
 
@@ -122,7 +122,7 @@ def test_many_packets_behind_a_gap_end_the_wait() -> None:
     st.lists(st.sampled_from(["sent", "lost", "doubled"]), min_size=1, max_size=300),
     st.lists(st.floats(0, 0.12), min_size=300, max_size=300),
 )
-def test_every_packet_that_arrives_is_heard_once_at_its_time(fates: list[str], delays: list[float]) -> None:
+def test_every_packet_that_arrives_is_passed_on_once_at_its_time(fates: list[str], delays: list[float]) -> None:
     """Delays below the patience change the order at will."""
     fates = ["sent", *fates, "sent"]
     delays = [0.0, *delays, 0.0]

@@ -59,11 +59,13 @@ CASES = {
 
 
 @pytest.mark.parametrize(("puts", "expected"), CASES.values(), ids=CASES)
-def test_when_it_is_sent(puts: list[tuple[float, bytes]], expected: list[tuple[float, int, int]]) -> None:
+def test_the_times_at_which_voice_is_sent(
+    puts: list[tuple[float, bytes]], expected: list[tuple[float, int, int]]
+) -> None:
     assert expected == spurts(sent(*puts))
 
 
-def test_a_late_event_loop_delays_what_follows() -> None:
+def test_a_late_event_loop_delays_later_pieces() -> None:
     assert spurts(sent((1.0, LOUD * 20), late=(1.3, LATE))) == [(1.2, 2, 0), (1.82, 18, TAIL)]
     assert spurts(sent((1.0, LOUD * 20), late=(1.3, LEAD / 2))) == [(1.2, 20, TAIL)]
 

@@ -15,7 +15,7 @@ NOBODY = RemoteServer(url="http://127.0.0.1:1/v1")  # silence is not sent
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_engine_hears_silence(name: str) -> None:
+def test_every_engine_returns_no_text_for_silence(name: str) -> None:
     ear = engine(name, NOBODY)
     listener = ear.listen()
 
@@ -34,7 +34,7 @@ def test_the_engine_openai_needs_an_address() -> None:
         engine("openai")
 
 
-def test_nothing_heavy_is_imported_before_an_engine_listens() -> None:
+def test_libraries_are_imported_at_the_first_recognition() -> None:
     script = """
 import sys
 import compat.emulator.engines as e

@@ -69,7 +69,7 @@ def test_times_are_those_of_the_sound(sentences: list[Sentence]) -> None:
     assert [sentence.begin_ms for sentence in sentences] == sorted(sentence.begin_ms for sentence in sentences)
 
 
-def test_sentences_leave_while_later_sound_is_unheard(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_sentences_are_returned_before_the_end_of_the_audio(ear: Moonshine, blocks: list[bytes]) -> None:
     unheard: Iterator[bytes] = iter(blocks)
 
     first = next(ear.recognise(unheard))
@@ -92,9 +92,7 @@ def test_a_loop_has_the_times_of_the_first_round_shifted(ear: Moonshine, blocks:
             assert other.begin_ms - round_ms == pytest.approx(one.begin_ms, abs=500)
 
 
-def test_a_fresh_stream_takes_over_in_a_pause_and_nothing_is_lost_or_doubled(
-    ear: Moonshine, blocks: list[bytes]
-) -> None:
+def test_a_new_stream_in_a_pause_loses_and_repeats_nothing(ear: Moonshine, blocks: list[bytes]) -> None:
     pause = [bytes(32_000)] * 12
     short = blocks[:9]
 
@@ -109,7 +107,7 @@ def test_silence_is_no_sentence(ear: Moonshine, seconds: int) -> None:
     assert list(ear.recognise([bytes(32_000)] * seconds)) == []
 
 
-def test_two_at_once_hear_each_their_own(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_concurrent_recognitions_do_not_mix(ear: Moonshine, blocks: list[bytes]) -> None:
     heard: dict[int, str] = {}
 
     def hear(begin: int) -> None:
@@ -125,7 +123,7 @@ def test_two_at_once_hear_each_their_own(ear: Moonshine, blocks: list[bytes]) ->
     assert "nothing before us" in heard[20]
 
 
-def test_speakers_are_told_apart(ear: Moonshine) -> None:
+def test_speakers_are_distinguished_by_voice(ear: Moonshine) -> None:
     dialogue = list(sound.read(sample.path().with_name("endgame_nagg_nell.wav")))[8:17]
 
     sentences = list(ear.recognise(dialogue, speakers=True))
@@ -163,7 +161,7 @@ def test_no_punctuation_is_doubled(said: str, tidied: str) -> None:
     assert tidied == tidy(said)
 
 
-def test_a_listener_revises_its_belief_and_only_adds_to_what_is_settled(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_a_listener_revises_tentative_text_only(ear: Moonshine, blocks: list[bytes]) -> None:
     pcm = b"".join(blocks[:14])
     listener = ear.listen()
 
@@ -182,7 +180,7 @@ def test_a_listener_revises_its_belief_and_only_adds_to_what_is_settled(ear: Moo
     assert all(word.begin_ms <= word.end_ms <= 14_000 for word in listener.words())
 
 
-def test_a_listener_that_nobody_asks_before_the_end_says_all_at_the_end(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_without_partial_results_all_text_comes_at_the_end(ear: Moonshine, blocks: list[bytes]) -> None:
     listener = ear.listen()
 
     assert [None] * 4 == [listener.feed(block, partial=False) for block in blocks[:4]]

@@ -28,7 +28,7 @@ def test_turns(turns: tuple[tuple[Sentence, ...], ...], heard: list[list[Sentenc
     assert [list(engine.recognise([])) for _ in range(3)] == heard
 
 
-def test_the_sound_is_drained_first() -> None:
+def test_the_audio_is_read_before_the_first_sentence() -> None:
     drained: list[bytes] = []
 
     def sound() -> Iterator[bytes]:
@@ -41,7 +41,7 @@ def test_the_sound_is_drained_first() -> None:
     assert drained == [b"a", b"b"]
 
 
-def test_each_sentence_is_announced() -> None:
+def test_before_is_called_for_each_sentence() -> None:
     announced: list[Sentence] = []
     sentences = Scripted((ONE, TWO), before=announced.append).recognise([])
 

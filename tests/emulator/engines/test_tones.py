@@ -134,7 +134,7 @@ def at_rate(played: int) -> bytes:
         ("noise", NOISE[:6_400], [UNKNOWN]),
     ],
 )
-def test_damage_shows(name: str, pcm: bytes, heard: list[str]) -> None:
+def test_damaged_words_are_not_guessed(name: str, pcm: bytes, heard: list[str]) -> None:
     del name
     whole = pcm[: len(pcm) // 2 * 2]
 
@@ -147,7 +147,7 @@ def test_no_word_at_a_wrong_rate_is_another_word(word: str, rate: int) -> None:
     assert {word.text for word in read_back(encode(lay([word]), rate=rate))} <= {UNKNOWN}
 
 
-def test_endless_noise_needs_no_endless_memory() -> None:
+def test_memory_is_bounded_for_endless_noise() -> None:
     decoder = Decoder()
 
     heard = [word.text for _ in range(30) for word in decoder.feed(NOISE)]
@@ -171,7 +171,7 @@ def test_sentences_end_at_long_gaps_and_at_twelve_words() -> None:
     assert (sentences[1].begin_ms, sentences[1].end_ms) == (2000, 2000 + 12 * 280 - 120)
 
 
-def test_sentences_leave_before_later_sound_is_heard() -> None:
+def test_sentences_of_tones_are_returned_before_the_end_of_the_audio() -> None:
     unheard = iter(blocks(encode((*lay(["amber"]), *lay(["basil"], begin_ms=5_000)))))
 
     assert next(Tones().recognise(unheard)).text == "amber"
@@ -186,7 +186,7 @@ def test_a_quarter_of_an_hour_word_for_word() -> None:
     assert_same(heard, said, off_ms=2)
 
 
-def test_a_listener_guesses_first_and_settles_later() -> None:
+def test_the_last_words_of_a_partial_result_are_tentative() -> None:
     pcm = encode(lay(["amber", "basil", "cedar", "dusty", "ember"]))
     listener = Tones().listen()
 
@@ -202,7 +202,7 @@ def test_a_listener_guesses_first_and_settles_later() -> None:
     assert listener.finish() == Hypothesis("amber basil cedar dusty ember")
 
 
-def test_a_listener_hears_what_is_open_at_the_end() -> None:
+def test_the_word_in_progress_at_the_end_is_recognised() -> None:
     listener = Tones().listen()
     listener.feed(PCM[: 1162 * 32])
 

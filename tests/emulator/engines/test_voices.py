@@ -54,7 +54,7 @@ def told(voices: list[Voice], *, block: int = RATE * 2) -> list[int]:
         ([CHILD, BASS, ALTO, CHILD, ALTO, BASS], [0, 1, 2, 0, 2, 1]),
     ],
 )
-def test_speakers_are_told_apart(voices: list[Voice], speakers: list[int]) -> None:
+def test_speakers_are_distinguished_by_voice(voices: list[Voice], speakers: list[int]) -> None:
     assert speakers == told(voices)
 
 
@@ -67,7 +67,7 @@ def test_many_lines_are_compared_a_hundred_at_a_time() -> None:
     assert [0, 1] * 60 == told([BASS, ALTO] * 60)
 
 
-def test_a_long_pause_is_not_held_whole() -> None:
+def test_the_memory_for_a_long_pause_is_bounded() -> None:
     ear, pause, line = Voices(kept_ms=10_000), 60, round(SECONDS * 1000)
     sound = [*[bytes(32_000)] * pause, spoken(BASS, 0), spoken(ALTO, 1)]
     tracemalloc.start()
@@ -84,7 +84,7 @@ def test_a_long_pause_is_not_held_whole() -> None:
     assert [0, 1] == ear.speakers()
 
 
-def test_silence_and_lines_out_of_reach_are_the_first_speakers() -> None:
+def test_silence_and_discarded_lines_have_the_first_speaker() -> None:
     ear = Voices()
     for _ in ear.listen_to([bytes(100), bytes(64_000)]):
         pass

@@ -96,7 +96,7 @@ def test_the_audio_format_is_a_codec(start: Start, tmp_path: Path, name: str, en
     assert shown == result(address(task))["properties"]["audio_format"]
 
 
-def test_speakers_are_not_told_unless_asked(start: Start) -> None:
+def test_speakers_are_returned_on_request_only(start: Start) -> None:
     sentences = result(address(start().transcribe("fun-asr")))["transcripts"][0]["sentences"]
 
     assert all("speaker_id" not in sentence for sentence in sentences)
@@ -104,7 +104,7 @@ def test_speakers_are_not_told_unless_asked(start: Start) -> None:
 
 @pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("aligned", [False, True])
-def test_paraformer_gives_times_when_told_or_by_a_reading(start: Start, aligned: bool, always: bool) -> None:
+def test_paraformer_returns_times_on_request_or_by_a_reading(start: Start, aligned: bool, always: bool) -> None:
     laptop = start(readings=Readings(paraformer_always_timed=always))
     task = laptop.transcribe("paraformer-v2", timestamp_alignment_enabled=aligned)
     first, second = result(address(task))["transcripts"][0]["sentences"]
@@ -125,7 +125,7 @@ def test_the_results_of_audio3_have_three_shapes(
     assert words[0]["confidence"] == 0.95
 
 
-def test_each_channel_is_a_transcript_of_its_own(start: Start) -> None:
+def test_each_channel_has_its_own_transcript(start: Start) -> None:
     task = start().transcribe(FILETRANS, wav(channels=2), channel_id=[0, 1])
 
     assert task["usage"] == {"seconds": 4}

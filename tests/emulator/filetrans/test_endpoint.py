@@ -25,7 +25,7 @@ from tests.emulator.laptop import ASYNC, TRANSCRIPTION, Start
         (AUDIO3, {"file_urls": ["u", "v"]}, False, 400, "InvalidParameter"),
     ],
 )
-def test_a_submit_it_refuses(
+def test_invalid_submissions_are_refused(
     start: Start, model: str, given: dict[str, Any], denied: bool, status: int, code: str
 ) -> None:
     answer = start(readings=Readings(sync_on_async_denied=denied)).submit(model, given)
@@ -41,7 +41,7 @@ def test_language_hints_are_not_for_qwen3(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("refuse", "status"), [(False, 200), (True, 400)])
-def test_an_unknown_language_either_way(start: Start, refuse: bool, status: int) -> None:
+def test_an_unknown_language_under_both_readings(start: Start, refuse: bool, status: int) -> None:
     laptop = start(readings=Readings(refuse_unknown_language=refuse))
 
     assert laptop.submit(FILETRANS, {"file_url": "u"}, True, language="xx").status_code == status
@@ -62,7 +62,7 @@ def test_a_submit_without_the_async_header(start: Start) -> None:
     assert answer.json()["message"] == "current user api does not support synchronous calls."
 
 
-def test_a_task_runs_while_it_is_slow(start: Start) -> None:
+def test_a_slow_task_runs_for_the_given_queries(start: Start) -> None:
     laptop = start(faults=Faults((Rule("submit", Slow(polls=2)),)))
     task_id = submitted(laptop)
     first, second = laptop.query(task_id)["output"], laptop.query(task_id)["output"]
@@ -73,7 +73,7 @@ def test_a_task_runs_while_it_is_slow(start: Start) -> None:
     assert laptop.finished(task_id)["output"]["task_status"] == "SUCCEEDED"
 
 
-def test_a_task_is_slow_for_so_long(start: Start) -> None:
+def test_a_slow_task_runs_for_the_given_time(start: Start) -> None:
     now = [1_795_000_000.0]
     laptop = start(faults=Faults((Rule("submit", Slow(seconds=60)),)), clock=lambda: now[0])
     task_id = submitted(laptop)
@@ -167,7 +167,7 @@ def test_the_list(start: Start) -> None:
         {"start_time": "zzz"}, {"end_time": "2026-11-18 19:06"}, {"start_time": "20261399000000"},
     ],
 )  # fmt: skip
-def test_a_list_query_it_refuses(start: Start, query: dict[str, str]) -> None:
+def test_invalid_list_queries_are_refused(start: Start, query: dict[str, str]) -> None:
     answer = start().http.get("/api/v1/tasks", params=query)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "InvalidParameter")
@@ -175,7 +175,7 @@ def test_a_list_query_it_refuses(start: Start, query: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("utc", "shown"), [(False, "19:06:40"), (True, "11:06:40")])
-def test_times_either_way(start: Start, utc: bool, shown: str) -> None:
+def test_times_under_both_readings(start: Start, utc: bool, shown: str) -> None:
     laptop = start(clock=lambda: 1_795_000_000.0, readings=Readings(task_times_utc=utc))
 
     assert laptop.query(submitted(laptop))["output"]["submit_time"] == f"2026-11-18 {shown}.000"
@@ -201,7 +201,7 @@ def test_a_result_expires_by_a_fault(start: Start) -> None:
     assert httpx2.get(url).status_code == 403
 
 
-def test_a_result_may_ask_for_the_key(start: Start) -> None:
+def test_a_result_can_require_the_key(start: Start) -> None:
     laptop = start(readings=Readings(result_needs_key=True))
     url = address(laptop.transcribe(FILETRANS))
 
@@ -214,7 +214,7 @@ def test_a_retired_model(start: Start) -> None:
     assert laptop.submit("paraformer-v2", {"file_urls": ["u"]}).json()["code"] == "AccessDenied"
 
 
-def test_a_key_is_asked_for(start: Start) -> None:
+def test_a_key_is_required(start: Start) -> None:
     url = start().url
 
     assert httpx2.post(url + TRANSCRIPTION, json={}, headers=ASYNC).json()["code"] == "InvalidApiKey"

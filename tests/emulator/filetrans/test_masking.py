@@ -20,7 +20,7 @@ FILTERS: list[tuple[str | dict[str, Any] | None, str]] = [
 
 
 @pytest.mark.parametrize(("given", "text"), FILTERS)
-def test_what_is_masked(given: str | dict[str, Any] | None, text: str) -> None:
+def test_sensitive_words_in_results_are_masked(given: str | dict[str, Any] | None, text: str) -> None:
     shown = masked(SAID, read(given))
 
     assert text == shown.text
@@ -28,6 +28,6 @@ def test_what_is_masked(given: str | dict[str, Any] | None, text: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["hell", "[]", {"system_reserved_filter": "maybe"}])
-def test_what_is_no_filter(given: str | dict[str, Any]) -> None:
+def test_an_invalid_filter_is_refused(given: str | dict[str, Any]) -> None:
     with pytest.raises(msgspec.MsgspecError):
         read(given)

@@ -13,7 +13,7 @@ from tests.emulator.filetrans.tasks import AUDIO3, EVERY, FILETRANS, address
 from tests.emulator.laptop import Start, result, wav
 
 
-def test_a_channel_that_is_not_there(start: Start) -> None:
+def test_a_missing_channel(start: Start) -> None:
     assert start().transcribe(FILETRANS, channel_id=[3])["output"]["code"] == "DECODE_ERROR"
 
 
@@ -31,7 +31,9 @@ def test_a_channel_that_is_not_there(start: Start) -> None:
         ("fun-asr", {"file_urls": ["https://example.com/a.wav"]}, True, "InvalidFile.DownloadFailed"),
     ],
 )
-def test_a_file_that_cannot_be_had(start: Start, model: str, given: dict[str, Any], resolve: bool, code: str) -> None:
+def test_a_file_that_cannot_be_fetched(
+    start: Start, model: str, given: dict[str, Any], resolve: bool, code: str
+) -> None:
     laptop = start()
     places = {"UPLOAD": laptop.upload(wav(), model=model), "OTHER": laptop.upload(wav(), model="other")}
     filled = {
@@ -54,7 +56,7 @@ def test_a_file_that_cannot_be_had(start: Start, model: str, given: dict[str, An
         (b"", Limits(), "NO_VALID_AUDIO_ERROR"),
     ],
 )
-def test_a_file_it_cannot_use(start: Start, sound: bytes, limits: Limits, code: str) -> None:
+def test_an_unusable_file(start: Start, sound: bytes, limits: Limits, code: str) -> None:
     laptop = start(limits=limits)
     url = laptop.upload(sound, model=FILETRANS)
     output = laptop.finished(laptop.submit(FILETRANS, {"file_url": url}).json()["output"]["task_id"])["output"]
@@ -71,7 +73,7 @@ def test_a_name_that_is_not_ascii_is_stored_but_not_read(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("readable", "status"), [(True, "SUCCEEDED"), (False, "FAILED")])
-def test_oss_for_filetrans_either_way(start: Start, readable: bool, status: str) -> None:
+def test_oss_for_filetrans_under_both_readings(start: Start, readable: bool, status: str) -> None:
     task = start(readings=Readings(oss_for_filetrans=readable)).transcribe(FILETRANS)
 
     assert task["output"]["task_status"] == status
@@ -82,7 +84,7 @@ def test_oss_for_filetrans_either_way(start: Start, readable: bool, status: str)
     ("reading", "code"),
     [("no_fragment", "SUCCESS_WITH_NO_VALID_FRAGMENT"), ("no_words", "ASR_RESPONSE_HAVE_NO_WORDS"), ("empty", None)],
 )
-def test_silence_any_way(start: Start, model: str, reading: Any, code: str | None) -> None:  # noqa: ANN401 - a Literal
+def test_silence_under_every_reading(start: Start, model: str, reading: Any, code: str | None) -> None:  # noqa: ANN401 - a Literal
     task = start([], readings=Readings(silence_task=reading)).transcribe(model)
 
     assert task["output"].get("code") == code
@@ -90,7 +92,7 @@ def test_silence_any_way(start: Start, model: str, reading: Any, code: str | Non
         assert result(address(task))["transcripts"][0]["text"] == ""
 
 
-def test_several_files_succeed_when_one_does(start: Start) -> None:
+def test_a_task_succeeds_if_one_of_its_files_does(start: Start) -> None:
     laptop = start()
     urls = [laptop.upload(wav(), model="fun-asr"), "oss://nowhere/b.wav"]
     output = laptop.finished(laptop.submit("fun-asr", {"file_urls": urls}).json()["output"]["task_id"])["output"]

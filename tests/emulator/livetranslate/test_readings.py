@@ -97,7 +97,7 @@ def test_silence_has_no_events(model: str) -> None:
     assert kinds(Talk(model, settings(model)).say(*frames(silence(2_000)), FINISH)) == ["session.finished"]
 
 
-def test_what_is_settled_stays_when_the_engine_changes_its_mind() -> None:
+def test_settled_text_stays_if_the_engine_revises_it() -> None:
     engine = scripted((Hypothesis("hello", "word"), Hypothesis("hallo welt", "x"), Hypothesis("Hello, world again")))
 
     events = Talk(NESTED, settings(NESTED), engine=engine).say(*WORDS, FINISH)

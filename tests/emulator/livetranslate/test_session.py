@@ -112,7 +112,7 @@ def test_the_audio_says_the_words(model: str) -> None:
     assert transcripts == ["amber basil cedar dusty", "river"]
 
 
-def test_the_source_is_told_when_asked_for() -> None:
+def test_the_source_is_sent_on_request() -> None:
     events = heard(FLAT, transcript=False)
 
     assert not [event for event in events if "transcription" in event["type"]]
@@ -120,7 +120,7 @@ def test_the_source_is_told_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize("model", [FLAT, NESTED])
-def test_what_belongs_together(model: str) -> None:
+def test_items_and_responses_refer_to_each_other(model: str) -> None:
     events = heard(model, spoken=True)
 
     sources = [event["item_id"] for event in of("input_audio_buffer.committed", events)]

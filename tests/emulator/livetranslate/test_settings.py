@@ -71,7 +71,7 @@ def test_nested_settings_are_shown_nested() -> None:
     }
 
 
-def test_what_an_update_leaves_out_stays() -> None:
+def test_fields_missing_in_an_update_stay() -> None:
     talk = Talk(NESTED, settings(NESTED, "ja", audio=True))
 
     (updated,) = talk.say({"type": UPDATE, "session": {"audio": {"input": {"turn_detection": None}}}})
@@ -183,7 +183,7 @@ def test_words_of_the_glossary_are_replaced_and_spoken() -> None:
 
 
 @pytest.mark.parametrize("model", [OLDEST, FLAT, NESTED])
-def test_turns_by_hand(model: str) -> None:
+def test_manual_turns_are_translated(model: str) -> None:
     manual = {"audio": {"input": {"turn_detection": None}}} if model == NESTED else {"turn_detection": None}
     talk = Talk(model, settings(model))
     talk.say({"type": UPDATE, "session": manual})
@@ -193,7 +193,7 @@ def test_turns_by_hand(model: str) -> None:
     assert [event["text"] for event in of("response.text.done", events)] == ["[zh] amber", "[zh] basil"]
 
 
-def test_turns_by_hand_where_they_are_refused() -> None:
+def test_manual_turns_are_refused_by_a_reading() -> None:
     readings = TranslationReadings(manual=False)
     talk = Talk(OLDEST, settings(OLDEST) | {"turn_detection": None}, readings=readings)
     talk.say(*frames(spoken("amber")))

@@ -23,7 +23,7 @@ from tests.emulator.realtime.talk import FINISH, frames, scripted, spoken
         ([("", "这是最好"), ("", "这是最好的时代")], ["", "这是最好"]),
     ],
 )
-def test_what_two_partial_results_agree_on_is_settled(heard: list[tuple[str, str]], settled: list[str]) -> None:
+def test_words_that_two_partial_results_agree_on_are_settled(heard: list[tuple[str, str]], settled: list[str]) -> None:
     agreement = Agreement()
 
     found = [agreement.settled(Hypothesis(*each)) for each in heard]
@@ -33,7 +33,7 @@ def test_what_two_partial_results_agree_on_is_settled(heard: list[tuple[str, str
     assert [f"{each.text} {each.stash}".replace(" ", "") for each in found] == [w.replace(" ", "") for w in wholes]
 
 
-def test_settled_words_are_told_once() -> None:
+def test_settled_words_are_returned_once() -> None:
     settled = Settled()
 
     assert [settled.grown(text) for text in ("a b", "a", "x y c", "a b c")] == [["a", " b"], [], [" c"], []]

@@ -75,7 +75,7 @@ def test_the_engine_stops_when_the_client_disconnects(start: Start) -> None:
     assert [1000, 1] == [record.closed, len(heard)]
 
 
-async def test_what_is_read_ahead_is_bounded() -> None:
+async def test_messages_read_ahead_are_bounded() -> None:
     size = AHEAD // 10
     append = json.dumps(appended(bytes(size // 4 * 3)))
     backlogs: list[int] = []

@@ -56,7 +56,7 @@ def test_bare_opus_packets(ogg: Path) -> None:
     assert words(intake("opus", 16_000), packets) == WORDS
 
 
-def test_what_is_not_opus() -> None:
+def test_audio_other_than_opus_is_refused() -> None:
     taken = intake("opus", 16_000)
 
     with pytest.raises(Refused, match="not an Ogg stream"):

@@ -35,11 +35,11 @@ def told(*troubles: LiveFault, turns: int = 2) -> list[Event]:
         ((Fail(1), Late(1, 2)), [*TURN[:3], *TURN, "failed", "finished"]),
     ],
 )
-def test_the_run_of_events(troubles: tuple[LiveFault, ...], heard: list[str]) -> None:
+def test_faults_change_the_events(troubles: tuple[LiveFault, ...], heard: list[str]) -> None:
     assert kinds(told(*troubles)) == heard
 
 
-def test_late_is_late() -> None:
+def test_a_late_fault_reorders_two_results() -> None:
     first, second = (event["item_id"] for event in told() if event["type"].endswith(".committed"))
 
     assert [e["item_id"] for e in told(Late(1, 2)) if e["type"].endswith(".completed")] == [second, first]
@@ -56,7 +56,7 @@ def test_a_failure_has_no_event_id() -> None:
     }
 
 
-def test_everything_doubled() -> None:
+def test_a_double_fault_repeats_every_event() -> None:
     assert len(told(Double())) == 2 * len(told())
 
 
@@ -67,13 +67,13 @@ def test_everything_doubled() -> None:
         (Stall(100, "bytes"), LiveRecord(id="", model="", bytes=99), LiveRecord(id="", model="", bytes=200)),
     ],
 )
-def test_a_strike_comes_at_its_count_and_once(strike: Strike, before: LiveRecord, then: LiveRecord) -> None:
+def test_a_fault_occurs_once_at_its_count(strike: Strike, before: LiveRecord, then: LiveRecord) -> None:
     faulty = FaultPlayer([strike], RealtimeWire())
 
     assert [faulty.strike(record) for record in (before, then, then)] == [None, strike, None]
 
 
-def test_a_strike_after_so_many_events() -> None:
+def test_a_fault_occurs_after_a_number_of_events() -> None:
     faulty, record = FaultPlayer([Erring(1, "events")], RealtimeWire()), LiveRecord(id="", model="")
 
     assert faulty.strike(record) is None

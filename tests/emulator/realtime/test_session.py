@@ -28,7 +28,7 @@ from tests.emulator.realtime.talk import (
 TURN = ["speech_started", "text", "speech_stopped", "committed", "created", "text", "completed"]
 
 
-def test_it_opens_with_the_figures_of_the_documents_sample() -> None:
+def test_session_created_has_the_values_of_the_documents_sample() -> None:
     created = Talk().created
 
     assert created["type"] == "session.created"
@@ -44,7 +44,7 @@ def test_it_opens_with_the_figures_of_the_documents_sample() -> None:
     }
 
 
-def test_an_update_is_told_with_what_is_at_work() -> None:
+def test_session_updated_has_the_settings_in_effect() -> None:
     talk = Talk()
 
     (updated,) = talk.say(
@@ -126,7 +126,7 @@ def test_the_events_of_a_turn_under_vad() -> None:
     ]
 
 
-def test_a_turn_by_hand_comes_in_the_documented_order_and_only_after_the_commit() -> None:
+def test_a_manual_turn_comes_in_the_documented_order_after_the_commit() -> None:
     talk = Talk(session=MANUAL)
 
     assert talk.say(*frames(spoken("amber", "basil"))) == []
@@ -147,7 +147,7 @@ def test_items_are_chained() -> None:
     assert talk.record.items == 2
 
 
-def test_snapshots_are_the_listeners_beliefs_each_told_once() -> None:
+def test_each_partial_result_is_sent_once() -> None:
     talk = Talk(scripted(HELLO), MANUAL)
 
     events = talk.say(*frames(silence(500)), COMMIT)
@@ -176,13 +176,13 @@ def test_other_readings_of_text_and_stash(readings: LiveReadings, shown: list[tu
     assert transcripts(events) == ["hello world"]
 
 
-def test_usage_by_a_reading() -> None:
+def test_usage_is_sent_by_a_reading() -> None:
     talk = Talk(scripted(HELLO), MANUAL, readings=LiveReadings(usage=True))
 
     assert talk.say(*frames(silence(2_500)), COMMIT)[-1]["usage"] == {"type": "duration", "seconds": 2.5}
 
 
-def test_finish_ends_the_turn_that_is_open() -> None:
+def test_finish_ends_the_open_turn() -> None:
     talk = Talk(session=vad())
 
     events = talk.say(*frames(spoken("amber", "basil", length_ms=700)), FINISH)
@@ -200,7 +200,7 @@ def test_finish_without_speech_is_answered_at_once(session: Event, audio: bytes)
     assert kinds(talk.say(*frames(audio), FINISH)) == ["finished"]
 
 
-def test_nothing_is_taken_after_the_finish() -> None:
+def test_messages_after_the_finish_are_refused() -> None:
     talk = Talk()
     talk.say(FINISH)
 
@@ -208,14 +208,14 @@ def test_nothing_is_taken_after_the_finish() -> None:
     assert talk.record.frames == 0
 
 
-def test_a_silent_commit_by_default_leads_to_nothing() -> None:
+def test_a_silent_commit_has_no_events_by_default() -> None:
     talk = Talk(session=MANUAL)
 
     assert talk.say(*frames(silence(1_000)), COMMIT) == []
     assert kinds(talk.say(*frames(spoken("amber")), COMMIT)) == ["committed", "created", "text", "completed"]
 
 
-def test_a_silent_commit_by_the_other_reading_is_an_empty_item() -> None:
+def test_a_silent_commit_is_an_empty_item_by_a_reading() -> None:
     talk = Talk(session=MANUAL, readings=LiveReadings(silent_commit="empty"))
 
     events = talk.say(*frames(silence(1_000)), COMMIT)
@@ -254,7 +254,7 @@ def test_refusals(session: Event | None, before: list[Event], message: Event, pa
 
 
 @pytest.mark.parametrize("raw", ["", "hello", "[1]", '"x"', '{"type":', '{"type":"session.finish","event_id":7}'])
-def test_what_is_no_message(raw: str) -> None:
+def test_an_unreadable_message_is_an_error(raw: str) -> None:
     (event,) = Talk().raw(raw)
 
     assert event["type"] == "error"
@@ -275,7 +275,7 @@ def test_what_is_no_message(raw: str) -> None:
         ({"input_audio_transcription": {"language": 7}}, "session.input_audio_transcription.language"),
     ],
 )
-def test_an_update_with_nonsense_changes_nothing(session: Event, param: str) -> None:
+def test_an_invalid_update_changes_nothing(session: Event, param: str) -> None:
     talk = Talk(session=MANUAL)
 
     assert talk.refusal({"type": "session.update", "session": session})["param"] == param
@@ -283,7 +283,7 @@ def test_an_update_with_nonsense_changes_nothing(session: Event, param: str) -> 
 
 
 @pytest.mark.parametrize("edge", [vad(-1, 200), vad(1, 6_000)])
-def test_the_ends_of_the_ranges_are_within(edge: Event) -> None:
+def test_ranges_include_their_ends(edge: Event) -> None:
     assert kinds(Talk().say({"type": "session.update", "session": edge})) == ["updated"]
 
 
@@ -295,7 +295,7 @@ def test_the_newer_spelling_of_the_format() -> None:
     assert (updated["session"]["input_audio_format"], updated["session"]["sample_rate"]) == ("pcm", 8_000)
 
 
-def test_an_update_that_changes_nothing_is_taken_at_any_time() -> None:
+def test_an_update_without_a_change_is_accepted_at_any_time() -> None:
     talk = Talk(session=MANUAL)
     talk.say(*frames(spoken("amber")))
 
@@ -303,7 +303,7 @@ def test_an_update_that_changes_nothing_is_taken_at_any_time() -> None:
     assert transcripts(talk.say(COMMIT)) == ["amber"]
 
 
-def test_a_change_in_the_middle_by_the_other_reading() -> None:
+def test_settings_can_change_during_a_session_by_a_reading() -> None:
     talk = Talk(session=vad(), readings=LiveReadings(fixed_configuration=False))
 
     spoken_first = talk.say(*frames(spoken("amber", length_ms=500)))
@@ -314,7 +314,7 @@ def test_a_change_in_the_middle_by_the_other_reading() -> None:
     assert transcripts([*changed, *after]) == ["amber", "basil"]
 
 
-def test_the_clock_goes_on_after_a_change() -> None:
+def test_times_continue_after_a_change() -> None:
     talk = Talk(session=vad(), readings=LiveReadings(fixed_configuration=False))
     talk.say(*frames(silence(3_000)))
     talk.say({"type": "session.update", "session": vad(0.0)})
@@ -324,7 +324,7 @@ def test_the_clock_goes_on_after_a_change() -> None:
     assert started["audio_start_ms"] == 3_400
 
 
-def test_clear_by_the_other_reading() -> None:
+def test_clear_is_accepted_by_a_reading() -> None:
     talk = Talk(session=MANUAL, readings=LiveReadings(clear=True))
     talk.say(*frames(spoken("amber")))
 
@@ -350,7 +350,7 @@ def test_an_append_that_is_too_long() -> None:
     assert talk.record.bytes == 1_000
 
 
-def test_a_manual_turn_up_to_the_bound_is_whole() -> None:
+def test_a_manual_turn_of_the_maximum_length_is_accepted() -> None:
     talk = Talk(session=MANUAL, limits=LiveLimits(turn_seconds=2))
 
     talk.say(*frames(spoken("amber", length_ms=2_000)))
@@ -379,7 +379,7 @@ def test_telephone_speech() -> None:
     assert transcripts(events) == ["amber river"]
 
 
-def test_an_engine_that_hears_nothing_in_a_noise_under_vad_ends_in_an_empty_transcript() -> None:
+def test_noise_without_words_under_vad_has_an_empty_transcript() -> None:
     talk = Talk(scripted((Hypothesis(""),)), vad())
 
     events = talk.say(*frames(spoken("amber") + silence(800)))

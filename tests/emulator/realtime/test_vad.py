@@ -39,11 +39,11 @@ def test_when_speech_begins_and_ends(size: int) -> None:
     assert turns(found) == [AUDIO[400 * 32 : 1_540 * 32], AUDIO[1_940 * 32 : 2_800 * 32]]
 
 
-def test_a_gap_shorter_than_the_silence_is_no_end() -> None:
+def test_a_short_gap_does_not_end_a_turn() -> None:
     assert marks(changes(AUDIO, silence_ms=1_500)) == [SpeechBegan(700), SpeechEnded(3_300)]
 
 
-def test_the_end_of_the_audio_is_an_end() -> None:
+def test_the_end_of_the_audio_ends_a_turn() -> None:
     found = changes(AUDIO[: 1_101 * 32])
 
     assert marks(found) == [SpeechBegan(700), SpeechEnded(1_100)]
@@ -54,17 +54,17 @@ def test_the_end_of_the_audio_is_an_end() -> None:
     ("peak", "threshold", "heard"), [(1_000, 0.2, True), (850, 0.2, False), (850, 0.0, True), (150, -1, True),
                                      (3_000, 1, False), (3_600, 1, True)]
 )  # fmt: skip
-def test_the_threshold_is_a_loudness(peak: int, threshold: float, heard: bool) -> None:
+def test_the_threshold_is_a_peak_level(peak: int, threshold: float, heard: bool) -> None:
     wave = b"".join(value.to_bytes(2, "little", signed=True) for value in (peak, 0, -peak, 0)) * 2_000
 
     assert bool(marks(changes(wave, threshold=threshold))) is heard
 
 
-def test_a_single_loud_moment_is_no_speech() -> None:
+def test_a_single_loud_hop_is_not_speech() -> None:
     assert changes(silence(200) + b"\xff\x7f" * 100 + silence(200)) == []
 
 
-def test_real_speech_falls_into_turns_at_its_pauses() -> None:
+def test_real_speech_is_divided_at_its_pauses() -> None:
     found = marks(changes(b"".join(sound.read(sample.path())), silence_ms=400))
 
     assert 3 <= len(found) / 2 <= 20
@@ -72,5 +72,5 @@ def test_real_speech_falls_into_turns_at_its_pauses() -> None:
     assert found[0].at_ms == pytest.approx(1_200, abs=300)
 
 
-def test_the_last_of_two_ends_is_an_end_of_the_audio_too() -> None:
+def test_the_end_of_the_audio_ends_the_last_turn() -> None:
     assert marks(changes(AUDIO, silence_ms=700))[-1] == SpeechEnded(3_100)

@@ -44,7 +44,7 @@ def trouble(asked: RemoteClient) -> EngineTrouble:
     return caught.value
 
 
-def test_everything_goes_along_in_openais_fields(client: Connect) -> None:
+def test_the_request_has_openai_s_fields(client: Connect) -> None:
     with recogniser(whisper) as server:
         assert TEXT == text_of(client(server.url, key="sk-1", model="Qwen/Qwen3-ASR-1.7B"), GUIDED)
 
@@ -281,7 +281,7 @@ def test_a_slow_server_is_asked_once_for_several_checks(client: Connect) -> None
     assert 1 == len(server.received)
 
 
-def test_nothing_listens(client: Connect) -> None:
+def test_a_server_that_does_not_listen(client: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     found = trouble(client(f"http://127.0.0.1:{port}/v1", delays=(0.0,)))

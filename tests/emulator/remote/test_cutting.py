@@ -43,7 +43,7 @@ def test_the_pieces_do_not_depend_on_the_blocks() -> None:
     assert cut(pcm, 3_198) == cut(pcm) == cut(pcm, len(pcm))
 
 
-def test_a_piece_knows_where_it_is_spoken() -> None:
+def test_a_piece_has_the_spans_of_its_speech() -> None:
     [piece] = cut(bytes(2 * SECOND) + speech(3) + bytes(SECOND) + speech(2))
 
     (first, second) = piece.spoken

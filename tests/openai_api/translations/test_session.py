@@ -50,7 +50,7 @@ def extended(**fields: object) -> dict[str, Any]:
     return {"dashscope": fields}
 
 
-def test_what_a_client_is_shown_at_first() -> None:
+def test_the_initial_session() -> None:
     assert shown(session()) == {
         "id": "sess_1",
         "type": "translation",
@@ -129,7 +129,7 @@ def test_an_update(updates: list[dict[str, Any]], path: str, value: object) -> N
         (TEXT_ONLY, extended(voice="Ethan", phrases={"a": "b"}), ["dashscope.voice"]),
     ],
 )
-def test_what_a_model_does_not_take(model: str, update: dict[str, Any], ignored: list[str]) -> None:
+def test_fields_that_a_model_does_not_take_are_ignored(model: str, update: dict[str, Any], ignored: list[str]) -> None:
     assert shown(session(update, model=model))["dashscope"]["ignored"] == ignored
 
 
@@ -143,7 +143,7 @@ def test_what_a_model_does_not_take(model: str, update: dict[str, Any], ignored:
         (TEXT_ONLY, "fr", ["text"]),
     ],
 )
-def test_whether_a_language_is_spoken(model: str, language: str, modalities: list[str]) -> None:
+def test_a_language_may_have_no_voice(model: str, language: str, modalities: list[str]) -> None:
     assert shown(session(to(language), model=model))["dashscope"]["output_modalities"] == modalities
 
 

@@ -34,7 +34,7 @@ async def test_a_connection_is_used_again_only_if_nothing_is_left_on_it(pieces: 
         assert connections == service.connections
 
 
-async def test_a_response_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
+async def test_an_unrequested_response_is_not_taken_for_the_next_one() -> None:
     sent = asyncio.Event()
 
     async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -102,7 +102,7 @@ async def test_a_service_that_closes_while_the_body_is_sent() -> None:
 
 
 @pytest.mark.parametrize("first", [b"", b"SSH-2.0-OpenSSH_9.2\r\n"])
-async def test_a_service_that_speaks_or_closes_at_once(first: bytes) -> None:
+async def test_a_service_that_sends_or_closes_at_once(first: bytes) -> None:
     async def hasty(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
 
