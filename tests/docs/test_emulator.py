@@ -16,7 +16,7 @@ from compat.emulator.live_faults import LiveFault
 from compat.emulator.live_settings import TaskLimits, TaskReadings, TranslationReadings
 from compat.emulator.options import options
 from compat.emulator.origins import CONTROLS
-from tests.emulator.laptop import started
+from tests.emulator.running import started
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "explain" / "emulator.md").read_text()
 
@@ -55,5 +55,5 @@ def test_the_example_of_faults_is_valid() -> None:
 
 
 def test_the_control_routes_are_those_exempt_from_faults() -> None:
-    with started() as laptop:
-        assert set(CONTROLS) == {route.path for route in control.routes(laptop.emulator)}
+    with started() as service:
+        assert set(CONTROLS) == {route.path for route in control.routes(service.emulator)}

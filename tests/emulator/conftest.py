@@ -1,4 +1,4 @@
-"""An emulator on a real port, and sounds to send it."""
+"""An emulator on a real port."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.emulator.laptop import Start, started
+from tests.emulator.running import Start, started
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Sound files for tests: PCM into a WAV, and that into any container FFmpeg writes."""
+"""Audio files for tests: PCM as WAV, or in any container that FFmpeg writes."""
 
 from __future__ import annotations
 

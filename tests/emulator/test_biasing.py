@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.laptop import ASYNC, CHAT, GENERATION, TRANSCRIPTION, Start, data_uri, wav
+from tests.emulator.running import ASYNC, CHAT, GENERATION, TRANSCRIPTION, Start, data_uri, wav
 
 TEXT = "Names: Ada."
 USER = {"role": "user", "content": [{"type": "input_text", "text": TEXT}]}
@@ -67,10 +67,10 @@ def body(model: str, path: str, added: dict[str, Any]) -> dict[str, Any]:
 def test_a_model_takes_context_and_hot_words_at_its_own_places_only(
     start: Start, model: str, path: str, taken: set[str]
 ) -> None:
-    laptop = start()
+    service = start()
     headers = ASYNC if path == TRANSCRIPTION else {}
     answers = {
-        place: laptop.http.post(path, json=body(model, path, added), headers=headers)
+        place: service.http.post(path, json=body(model, path, added), headers=headers)
         for place, added in {"": {}, **PLACES}.items()
     }
 
@@ -80,7 +80,7 @@ def test_a_model_takes_context_and_hot_words_at_its_own_places_only(
 
 @pytest.mark.parametrize("holder", [{"asr_options": {"vocabulary": {"Ada": 4}}}, {"asr_options": {"context": TEXT}}])
 def test_the_options_of_qwen3_hold_neither(start: Start, holder: dict[str, Any]) -> None:
-    laptop = start()
+    service = start()
 
-    assert 400 == laptop.chat(**holder).status_code
-    assert 400 == laptop.generate(**holder).status_code
+    assert 400 == service.chat(**holder).status_code
+    assert 400 == service.generate(**holder).status_code

@@ -13,7 +13,7 @@ from compat.emulator.engine import Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import BYE, CHAT, HELLO, SPOKEN, TEXT, Start, chunks, data_uri, wav
+from tests.emulator.running import BYE, CHAT, HELLO, SPOKEN, TEXT, Start, chunks, data_uri, wav
 
 AUDIO = {"type": "input_audio", "input_audio": {"data": data_uri(wav(0.2))}}
 NOTE = [{"type": "audio_info", "language": "en", "emotion": "happy"}]
@@ -61,10 +61,10 @@ def test_a_stream_without_include_usage_has_no_usage_chunk(start: Start) -> None
 
 def test_deltas_are_sent_before_recognition_has_ended(start: Start) -> None:
     go_on = threading.Event()
-    laptop = start(engine=Scripted(SPOKEN, before=lambda sentence: sentence is HELLO or go_on.wait(20)))
+    service = start(engine=Scripted(SPOKEN, before=lambda sentence: sentence is HELLO or go_on.wait(20)))
     body = {"model": "qwen3-asr-flash", "stream": True, "messages": [{"role": "user", "content": [AUDIO]}]}
 
-    with laptop.http.stream("POST", CHAT, json=body) as answer:
+    with service.http.stream("POST", CHAT, json=body) as answer:
         lines = answer.iter_lines()
         early = [next(lines) for _ in range(6)]
         go_on.set()
@@ -154,9 +154,9 @@ def test_audio_over_five_minutes_is_too_long(start: Start) -> None:
 
 
 def test_an_upload_over_ten_megabytes_is_too_large(start: Start) -> None:
-    laptop = start(limits=Limits(sync_bytes=1000))
-    answer = laptop.chat(
-        laptop.upload(wav(), model="qwen3-asr-flash"), headers={"x-dashscope-ossresourceresolve": "enable"}
+    service = start(limits=Limits(sync_bytes=1000))
+    answer = service.chat(
+        service.upload(wav(), model="qwen3-asr-flash"), headers={"x-dashscope-ossresourceresolve": "enable"}
     )
 
     assert answer.json()["error"]["message"].endswith("Multimodal file size is too large")
@@ -169,18 +169,18 @@ def test_an_upload_over_ten_megabytes_is_too_large(start: Start) -> None:
 def test_an_upload_is_read_with_the_header_and_by_its_own_model(
     start: Start, resolve: bool, model: str, status: int
 ) -> None:
-    laptop = start()
-    url = laptop.upload(wav(), model=model)
+    service = start()
+    url = service.upload(wav(), model=model)
     headers = {"x-dashscope-ossresourceresolve": "enable"} if resolve else {}
 
-    assert laptop.chat(url, headers=headers).status_code == status
+    assert service.chat(url, headers=headers).status_code == status
 
 
 def test_a_loopback_address_is_fetched(start: Start) -> None:
-    laptop = start()
-    address = f"{laptop.url}/emulator/counts"  # JSON: fetched, and not a sound
+    service = start()
+    address = f"{service.url}/emulator/counts"  # JSON: fetched, and not a sound
 
-    assert laptop.chat(address).json()["error"]["message"].endswith("The audio format is illegal and cannot be opened")
+    assert service.chat(address).json()["error"]["message"].endswith("The audio format is illegal and cannot be opened")
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,13 @@ def test_exactly_one_audio_part_is_required(start: Start, messages: list[Any]) -
 
 
 def test_context_is_a_system_message(start: Start) -> None:
-    laptop = start()
+    service = start()
     system = {"role": "system", "content": [{"type": "text", "text": "Names: Ada."}]}
     messages = [system, {"role": "user", "content": [AUDIO]}]
-    answer = laptop.http.post(CHAT, json={"model": "qwen3-asr-flash", "messages": messages})
+    answer = service.http.post(CHAT, json={"model": "qwen3-asr-flash", "messages": messages})
 
     assert answer.status_code == 200
-    assert laptop.emulator.requests[-1].context == "Names: Ada."
+    assert service.emulator.requests[-1].context == "Names: Ada."
 
 
 @pytest.mark.parametrize(
@@ -236,9 +236,9 @@ def test_the_refusal_of_a_fun_asr_flash_model_names_the_format(start: Start) -> 
 
 @pytest.mark.parametrize(("refuse", "status"), [(False, 200), (True, 400)])
 def test_an_unknown_language(start: Start, refuse: bool, status: int) -> None:
-    laptop = start(readings=Readings(refuse_unknown_language=refuse))
+    service = start(readings=Readings(refuse_unknown_language=refuse))
 
-    assert laptop.chat(asr_options={"language": "xx"}).status_code == status
+    assert service.chat(asr_options={"language": "xx"}).status_code == status
 
 
 def test_stream_options_require_a_stream(start: Start) -> None:
@@ -261,12 +261,12 @@ def test_an_oversized_body_is_refused_by_the_surface(start: Start) -> None:
 
 
 def test_no_file_is_left_after_a_request(start: Start) -> None:
-    laptop = start()
+    service = start()
     for stream in (False, True):
-        laptop.chat(stream=stream)
-    laptop.chat(data_uri(b"not a sound"))
+        service.chat(stream=stream)
+    service.chat(data_uri(b"not a sound"))
 
-    assert list(laptop.emulator.folder.path.iterdir()) == []
+    assert list(service.emulator.folder.path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -280,9 +280,9 @@ def test_no_file_is_left_after_a_request(start: Start) -> None:
     ],
 )
 def test_a_key_is_required(start: Start, headers: dict[str, str], keys: frozenset[str] | None, status: int) -> None:
-    laptop = start(keys=keys)
+    service = start(keys=keys)
     body = {"model": "qwen3-asr-flash", "messages": [{"role": "user", "content": [AUDIO]}]}
-    answer = httpx2.post(laptop.url + CHAT, json=body, headers=headers)
+    answer = httpx2.post(service.url + CHAT, json=body, headers=headers)
 
     assert answer.status_code == status
     if status == 401:

@@ -18,7 +18,7 @@ from compat.emulator.faults import PRESETS, Refuse
 from compat.emulator.live_settings import LiveReadings
 from compat.emulator.options import options
 from compat.emulator.readings import Readings
-from tests.emulator.laptop import CHAT, GENERATION, data_uri, wav
+from tests.emulator.running import CHAT, GENERATION, data_uri, wav
 
 AUDIO = {"type": "input_audio", "input_audio": {"data": data_uri(wav())}}
 ASKED = {"model": "qwen3-asr-flash", "messages": [{"role": "user", "content": [AUDIO]}]}

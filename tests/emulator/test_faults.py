@@ -1,4 +1,4 @@
-"""Faults on demand, in the process and over HTTP, and what the emulator tells of its requests."""
+"""Faults on demand, in the process and over HTTP, and the records of requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from compat.emulator.faults import (
     Rule,
     Slow,
 )
-from tests.emulator.laptop import CHAT, Start, chunks, data_uri, wav
+from tests.emulator.running import CHAT, Start, chunks, data_uri, wav
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_a_fault_of_another_surface_is_invalid(surface: Any, fault: Fault) -> No
     [(429, "limit_requests"), (500, "internal_error"), (503, "ModelUnavailable"), (400, "Arrearage")],
 )
 def test_refusals_in_the_compatible_shape(start: Start, status: int, code: str, retry_after: float | None) -> None:
-    laptop = start(faults=Faults((Rule("chat", Refuse(status, code, "no", retry_after)),)))
-    answer = laptop.chat()
+    service = start(faults=Faults((Rule("chat", Refuse(status, code, "no", retry_after)),)))
+    answer = service.chat()
 
     assert (answer.status_code, answer.json()["error"]["code"], answer.json()["error"]["message"]) == (
         status,
@@ -72,12 +72,12 @@ def test_refusals_in_the_compatible_shape(start: Start, status: int, code: str, 
         "no",
     )
     assert answer.headers.get("retry-after") == (None if retry_after is None else "3")
-    assert laptop.chat().status_code == 200
+    assert service.chat().status_code == 200
 
 
 def test_refusals_in_the_native_shape(start: Start) -> None:
-    laptop = start(faults=Faults((Rule("generation", Refuse(429, "Throttling.RateQuota", "no")),)))
-    answer = laptop.generate()
+    service = start(faults=Faults((Rule("generation", Refuse(429, "Throttling.RateQuota", "no")),)))
+    answer = service.generate()
 
     assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (429, "Throttling.RateQuota", "no")
 
@@ -96,7 +96,7 @@ def test_any_body_under_200(start: Start, body: str, content_type: str) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("after", [0, 1, 100])
 def test_a_connection_cut(start: Start, stream: bool, after: int) -> None:
-    laptop = start(faults=Faults((Rule("chat", Cut(after)),)))
+    service = start(faults=Faults((Rule("chat", Cut(after)),)))
     part = {"type": "input_audio", "input_audio": {"data": data_uri(wav())}}
     body = {"model": "qwen3-asr-flash", "messages": [{"role": "user", "content": [part]}], "stream": stream}
     heard = bytearray()
@@ -105,24 +105,24 @@ def test_a_connection_cut(start: Start, stream: bool, after: int) -> None:
         for block in answer.iter_raw():
             heard.extend(block)
 
-    with laptop.http.stream("POST", CHAT, json=body) as answer, pytest.raises(httpx2.RemoteProtocolError):
+    with service.http.stream("POST", CHAT, json=body) as answer, pytest.raises(httpx2.RemoteProtocolError):
         hear(answer)
     assert len(heard) == after
 
 
 def test_a_cut_after_an_answer_without_a_body_is_announced(start: Start) -> None:
-    laptop = start(faults=Faults((Rule("store", Cut()),)))
-    policy = laptop.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
+    service = start(faults=Faults((Rule("store", Cut()),)))
+    policy = service.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
 
-    assert "close" == laptop.post_form(policy, wav()).headers["connection"]
+    assert "close" == service.post_form(policy, wav()).headers["connection"]
 
 
 def test_a_hang_without_end(start: Start) -> None:
-    laptop = start(faults=Faults((Rule("chat", Hang()),)))
+    service = start(faults=Faults((Rule("chat", Hang()),)))
 
     with pytest.raises(httpx2.ReadTimeout):
-        laptop.http.post(CHAT, json={}, timeout=0.2)
-    assert laptop.chat().status_code == 200
+        service.http.post(CHAT, json={}, timeout=0.2)
+    assert service.chat().status_code == 200
 
 
 def test_a_hang_for_some_seconds(start: Start) -> None:
@@ -138,14 +138,14 @@ def test_a_broken_stream(start: Start) -> None:
 
 
 def test_faults_over_http(start: Start) -> None:
-    laptop = start()
+    service = start()
     rules = msgspec.json.encode([Rule("chat", Refuse(429, "limit_requests"), times=2)])
 
-    assert laptop.http.post("/emulator/faults", content=rules).status_code == 204
-    assert [laptop.chat().status_code for _ in range(3)] == [429, 429, 200]
-    laptop.http.post("/emulator/faults", content=rules)
-    assert laptop.http.post("/emulator/faults", json=[]).status_code == 204
-    assert laptop.chat().status_code == 200
+    assert service.http.post("/emulator/faults", content=rules).status_code == 204
+    assert [service.chat().status_code for _ in range(3)] == [429, 429, 200]
+    service.http.post("/emulator/faults", content=rules)
+    assert service.http.post("/emulator/faults", json=[]).status_code == 204
+    assert service.chat().status_code == 200
 
 
 @pytest.mark.parametrize("body", [b"{", b'[{"surface":"nowhere","fault":{"type":"hang"}}]', b'[{"surface":"chat"}]'])
@@ -173,11 +173,11 @@ def test_a_fault_out_of_bounds_names_its_field(start: Start, fault: dict[str, ob
 
 
 def test_counts_and_requests_over_http(start: Start) -> None:
-    laptop = start()
-    laptop.chat(asr_options={"language": "en"})
-    laptop.transcribe("qwen3-asr-flash-filetrans", enable_words=True)
-    counts = laptop.http.get("/emulator/counts").json()
-    seen = laptop.http.get("/emulator/requests").json()
+    service = start()
+    service.chat(asr_options={"language": "en"})
+    service.transcribe("qwen3-asr-flash-filetrans", enable_words=True)
+    counts = service.http.get("/emulator/counts").json()
+    seen = service.http.get("/emulator/requests").json()
 
     assert {name: counts[name] for name in ("chat", "policy", "store", "submit")} == dict.fromkeys(
         ("chat", "policy", "store", "submit"), 1
@@ -197,10 +197,10 @@ def test_counts_and_requests_over_http(start: Start) -> None:
 
 
 def test_a_reset_clears_everything(start: Start) -> None:
-    laptop = start(faults=Faults((Rule("chat", Refuse(500, "x"), nth=2),)))
-    laptop.chat()
-    assert laptop.http.post("/emulator/reset").status_code == 204
+    service = start(faults=Faults((Rule("chat", Refuse(500, "x"), nth=2),)))
+    service.chat()
+    assert service.http.post("/emulator/reset").status_code == 204
 
-    assert laptop.http.get("/emulator/counts").json() == {}
-    assert laptop.http.get("/emulator/requests").json() == []
-    assert laptop.chat().status_code == 200
+    assert service.http.get("/emulator/counts").json() == {}
+    assert service.http.get("/emulator/requests").json() == []
+    assert service.chat().status_code == 200

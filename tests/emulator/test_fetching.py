@@ -1,4 +1,4 @@
-"""Where audio may be fetched: every kind of address, DNS rebinding, and `--fetch`."""
+"""Networks from which audio may be fetched: every kind of address, DNS rebinding, and `--fetch`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from compat.emulator.fetching import OffLimits, get, reach
 from compat.emulator.site import Reach, Site
-from tests.emulator.laptop import TEXT, Start
+from tests.emulator.running import TEXT, Start
 from tests.emulator.test_media import SERVER
 from tests.servers import serve
 
@@ -70,8 +70,8 @@ def test_the_flag_allows(start: Start, host: str) -> None:
     ],
 )
 def test_a_task_names_the_emulator_s_rule(start: Start, model: str, given: dict[str, object], code: str) -> None:
-    laptop = start()
-    output = laptop.finished(laptop.submit(model, given).json()["output"]["task_id"])["output"]
+    service = start()
+    output = service.finished(service.submit(model, given).json()["output"]["task_id"])["output"]
 
     assert code == output["code"]
     assert "--fetch" in output["message"]

@@ -1,4 +1,4 @@
-"""The emulator's folder: bounded while it is written, swept when its process has died, left alone while it lives."""
+"""The emulator's folder: bounded in size, and removed once its process has died, but not before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from compat.emulator.folder import PREFIX, Folder, Full, own
 from compat.emulator.site import Site
 from compat.emulator.state import Limits
-from tests.emulator.laptop import Start, data_uri, wav
+from tests.emulator.running import Start, data_uri, wav
 
 
 def test_the_size_of_the_folder_is_bounded(tmp_path: Path) -> None:
@@ -55,44 +55,44 @@ def test_folders_of_dead_processes_are_removed_and_others_stay(tmp_path: Path, m
 
 
 def test_a_full_folder_refuses_uploads_and_audio(start: Start) -> None:
-    laptop = start(limits=Limits(disk_bytes=40_000))
-    policy = laptop.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
-    stored, heard = laptop.post_form(policy, wav(3)), laptop.chat(data_uri(wav(3)))
+    service = start(limits=Limits(disk_bytes=40_000))
+    policy = service.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
+    stored, heard = service.post_form(policy, wav(3)), service.chat(data_uri(wav(3)))
 
     assert [503, 503] == [stored.status_code, heard.status_code]
     assert "disk_bytes" in heard.json()["error"]["message"]
-    assert [] == list(laptop.emulator.folder.path.iterdir())
-    assert 200 == laptop.chat(data_uri(wav(1))).status_code
+    assert [] == list(service.emulator.folder.path.iterdir())
+    assert 200 == service.chat(data_uri(wav(1))).status_code
 
 
 def test_a_single_use_upload_is_removed_with_its_task(start: Start) -> None:
-    laptop = start(site=Site(single_use=True))
-    url = laptop.upload(wav(), model="fun-asr")
-    laptop.finished(laptop.submit("fun-asr", {"file_urls": [url]}).json()["output"]["task_id"])
+    service = start(site=Site(single_use=True))
+    url = service.upload(wav(), model="fun-asr")
+    service.finished(service.submit("fun-asr", {"file_urls": [url]}).json()["output"]["task_id"])
 
-    assert {} == laptop.emulator.objects
-    assert 1 == len(list(laptop.emulator.folder.path.iterdir()))  # the result
+    assert {} == service.emulator.objects
+    assert 1 == len(list(service.emulator.folder.path.iterdir()))  # the result
 
 
 def test_expired_files_are_removed_unless_a_task_reads_them(start: Start) -> None:
     now = [1_000_000.0]
-    laptop = start(clock=lambda: now[0], limits=Limits(object_seconds=100, result_seconds=100, policy_seconds=1))
-    url = laptop.upload(wav(), model="fun-asr")
-    done = laptop.finished(laptop.submit("fun-asr", {"file_urls": [url]}).json()["output"]["task_id"])
-    kept = set(laptop.emulator.folder.path.iterdir())
-    laptop.emulator.tidy()
-    assert kept == set(laptop.emulator.folder.path.iterdir())
+    service = start(clock=lambda: now[0], limits=Limits(object_seconds=100, result_seconds=100, policy_seconds=1))
+    url = service.upload(wav(), model="fun-asr")
+    done = service.finished(service.submit("fun-asr", {"file_urls": [url]}).json()["output"]["task_id"])
+    kept = set(service.emulator.folder.path.iterdir())
+    service.emulator.tidy()
+    assert kept == set(service.emulator.folder.path.iterdir())
 
-    task = laptop.emulator.tasks[done["output"]["task_id"]]
+    task = service.emulator.tasks[done["output"]["task_id"]]
     now[0] += 200
     task.ended = None
-    laptop.emulator.tidy()
-    assert kept == set(laptop.emulator.folder.path.iterdir())
+    service.emulator.tidy()
+    assert kept == set(service.emulator.folder.path.iterdir())
 
     task.ended = now[0] - 100
-    laptop.emulator.tidy()
+    service.emulator.tidy()
     assert ([], {}, {}) == (
-        list(laptop.emulator.folder.path.iterdir()),
-        laptop.emulator.tasks,
-        laptop.emulator.objects,
+        list(service.emulator.folder.path.iterdir()),
+        service.emulator.tasks,
+        service.emulator.objects,
     )

@@ -12,7 +12,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Break, Faults, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import GENERATION, HELLO, SPOKEN, SSE, TEXT, Start, chunks, data_uri, wav
+from tests.emulator.running import GENERATION, HELLO, SPOKEN, SSE, TEXT, Start, chunks, data_uri, wav
 
 
 def contents(bodies: list[dict[str, Any]]) -> list[Any]:
@@ -77,11 +77,11 @@ def test_a_stream_of_the_whole_text_so_far(start: Start) -> None:
 
 def test_frames_are_sent_before_recognition_has_ended(start: Start) -> None:
     go_on = threading.Event()
-    laptop = start(engine=Scripted(SPOKEN, before=lambda sentence: sentence is HELLO or go_on.wait(20)))
+    service = start(engine=Scripted(SPOKEN, before=lambda sentence: sentence is HELLO or go_on.wait(20)))
     content = [{"audio": data_uri(wav())}]
     body = {"model": "qwen3-asr-flash", "input": {"messages": [{"role": "user", "content": content}]}}
 
-    with laptop.http.stream("POST", GENERATION, json=body, headers=SSE) as answer:
+    with service.http.stream("POST", GENERATION, json=body, headers=SSE) as answer:
         lines = answer.iter_lines()
         early = [next(lines) for _ in range(4)]
         go_on.set()
@@ -104,9 +104,9 @@ def test_status_lines_under_every_reading(start: Start, readings: Readings, seco
 
 
 def test_finish_reasons_under_both_readings(start: Start) -> None:
-    laptop = start(readings=Readings(finish_reason_string=False))
+    service = start(readings=Readings(finish_reason_string=False))
 
-    assert finish_reasons(chunks(laptop.generate(sse=True))) == [None, None, None, "stop"]
+    assert finish_reasons(chunks(service.generate(sse=True))) == [None, None, None, "stop"]
 
 
 @pytest.mark.parametrize(("empty_list", "content"), [(True, []), (False, [{"text": ""}])])
@@ -178,10 +178,10 @@ def test_exactly_one_audio_part_is_required(start: Start, content: Any) -> None:
 
 
 def test_the_async_header_is_refused(start: Start) -> None:
-    laptop = start()
-    laptop.http.headers["x-dashscope-async"] = "enable"
+    service = start()
+    service.http.headers["x-dashscope-async"] = "enable"
 
-    assert laptop.generate().json()["message"] == "current user api does not support asynchronous calls."
+    assert service.generate().json()["message"] == "current user api does not support asynchronous calls."
 
 
 def test_a_key_is_required(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""multimodal-generation as qwen-audio-3 and fun-asr-flash speak it."""
+"""multimodal-generation for qwen-audio-3 and fun-asr-flash."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import TEXT, Start, chunks, data_uri, wav
+from tests.emulator.running import TEXT, Start, chunks, data_uri, wav
 
 MODELS = ["qwen-audio-3.0-asr-flash", "qwen-audio-3.1-asr-flash", "fun-asr-flash-2026-06-15"]
 
@@ -95,8 +95,8 @@ def test_silence_is_refused(start: Start, sse: bool) -> None:
 def test_invalid_requests_are_refused(
     start: Start, parameters: dict[str, Any], sound: bytes, code: str, message: str
 ) -> None:
-    laptop = start(limits=Limits(sync_seconds=2))
-    answer = laptop.generate(data_uri(sound), model=MODELS[0], **parameters)
+    service = start(limits=Limits(sync_seconds=2))
+    answer = service.generate(data_uri(sound), model=MODELS[0], **parameters)
 
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert message in answer.json()["message"]
@@ -104,9 +104,9 @@ def test_invalid_requests_are_refused(
 
 @pytest.mark.parametrize(("model", "status"), list(zip(MODELS, [400, 200, 400], strict=True)))
 def test_the_newest_takes_larger_data_uris(start: Start, model: str, status: int) -> None:
-    laptop = start(limits=Limits(sync_bytes=10_000))
+    service = start(limits=Limits(sync_bytes=10_000))
 
-    assert laptop.generate(model=model, format="wav").status_code == status
+    assert service.generate(model=model, format="wav").status_code == status
 
 
 def test_audio_in_the_other_family_s_format(start: Start) -> None:
@@ -128,9 +128,9 @@ CONTEXT = [text_message("user", "input_text", "Names: Ada."), text_message("assi
 
 
 def test_context_is_sent_as_messages_before_the_audio(start: Start) -> None:
-    laptop = start()
+    service = start()
     body = {"model": MODELS[1], "input": {"messages": [*CONTEXT, AUDIO]}, "parameters": {"format": "wav"}}
-    answer = laptop.http.post("/api/v1/services/aigc/multimodal-generation/generation", json=body)
+    answer = service.http.post("/api/v1/services/aigc/multimodal-generation/generation", json=body)
 
     assert 200 == answer.status_code, answer.text
-    assert "Names: Ada.\nHello, Ada." == laptop.emulator.requests[-1].context
+    assert "Names: Ada.\nHello, Ada." == service.emulator.requests[-1].context

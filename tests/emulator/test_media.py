@@ -1,4 +1,4 @@
-"""Addresses on this machine: what is fetched, how it announces itself, and what can go wrong."""
+"""Audio at addresses on this machine: responses that are accepted, and errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from compat.emulator.state import Limits
-from tests.emulator.laptop import TEXT, Start, wav
+from tests.emulator.running import TEXT, Start, wav
 from tests.servers import serve
 
 
@@ -60,16 +60,16 @@ def test_audio_at_a_url_is_fetched(start: Start) -> None:
     ],
 )
 def test_audio_that_cannot_be_fetched(start: Start, name: str, message: str, code: str) -> None:
-    laptop = start(limits=LIMITS)
+    service = start(limits=LIMITS)
     with serve(SERVER) as url:
-        refused = laptop.chat(f"{url}/{name}")
-        submitted = laptop.submit("qwen3-asr-flash-filetrans", {"file_url": f"{url}/{name}"}).json()
-        task = laptop.finished(submitted["output"]["task_id"])
+        refused = service.chat(f"{url}/{name}")
+        submitted = service.submit("qwen3-asr-flash-filetrans", {"file_url": f"{url}/{name}"}).json()
+        task = service.finished(submitted["output"]["task_id"])
 
     assert (refused.status_code, message in refused.json()["error"]["message"]) == (400, True)
     assert task["output"]["code"] == code
     assert ("follows no redirects" in task["output"]["message"]) == (name == "moved")
-    assert list(laptop.emulator.folder.path.iterdir()) == []
+    assert list(service.emulator.folder.path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The witness: the official `dashscope` package, both of its generations, unchanged, against the emulator."""
+"""File tasks and synchronous calls with the official `dashscope` package, unmodified, in both generations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from compat.emulator.engine import Sentence
 from compat.emulator.faults import Break, FailTask, Faults, Refuse, Rule
 from compat.emulator.readings import Readings
-from tests.emulator.laptop import TEXT, Laptop, Settings, Start, data_uri, wav, write
+from tests.emulator.running import TEXT, RunningEmulator, Settings, Start, data_uri, wav, write
 from tests.servers import serve
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*")
@@ -34,17 +34,17 @@ def point(start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     key, url = dashscope.api_key, dashscope.base_http_api_url
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
-    def pointed(*turns: Sequence[Sentence], **settings: Unpack[Settings]) -> Laptop:
-        laptop = start(*turns, **settings)
-        dashscope.api_key, dashscope.base_http_api_url = "sk-test", f"{laptop.url}/api/v1"
-        return laptop
+    def pointed(*turns: Sequence[Sentence], **settings: Unpack[Settings]) -> RunningEmulator:
+        service = start(*turns, **settings)
+        dashscope.api_key, dashscope.base_http_api_url = "sk-test", f"{service.url}/api/v1"
+        return service
 
     yield pointed
     dashscope.api_key, dashscope.base_http_api_url = key, url
 
 
 @pytest.fixture
-def pointed(point: Start) -> Laptop:
+def pointed(point: Start) -> RunningEmulator:
     return point()
 
 
@@ -61,7 +61,7 @@ def fetched(url: str) -> dict[str, Any]:
     return document
 
 
-def test_multimodal_conversation(pointed: Laptop) -> None:
+def test_multimodal_conversation(pointed: RunningEmulator) -> None:
     answer = converse(data_uri(wav()), result_format="message", asr_options={"language": "en"})
 
     assert answer.status_code == 200
@@ -70,7 +70,7 @@ def test_multimodal_conversation(pointed: Laptop) -> None:
     assert pointed.emulator.requests[-1].context == "Names: Ada."
 
 
-def test_multimodal_conversation_with_a_local_file(pointed: Laptop, tmp_path: Path) -> None:
+def test_multimodal_conversation_with_a_local_file(pointed: RunningEmulator, tmp_path: Path) -> None:
     path = write(tmp_path / "speech.wav", wav())
     answer = converse(f"file://{path}")
 
@@ -93,7 +93,7 @@ def test_multimodal_conversation_streamed(point: Start, incremental: bool, readi
     assert "".join(texts) == TEXT if incremental else texts[-1] == TEXT
 
 
-def test_multimodal_conversation_refused(pointed: Laptop) -> None:
+def test_multimodal_conversation_refused(pointed: RunningEmulator) -> None:
     answer = converse(data_uri(b"no sound"))
 
     assert pointed.emulator.counts["generation"] == 1
@@ -109,7 +109,7 @@ def test_multimodal_conversation_broken_within_a_stream(point: Start) -> None:
     assert (last.code, last.message) == ("InternalError.Timeout", "late")
 
 
-def test_oss_utils_and_qwen_transcription(pointed: Laptop, tmp_path: Path) -> None:
+def test_oss_utils_and_qwen_transcription(pointed: RunningEmulator, tmp_path: Path) -> None:
     model = "qwen3-asr-flash-filetrans"
     url, certificate = OssUtils.upload(model=model, file_path=str(write(tmp_path / "speech.wav", wav())))
     answer = QwenTranscription.call(model=model, file_url=url, enable_words=True, headers=RESOLVE)
@@ -123,7 +123,7 @@ def test_oss_utils_and_qwen_transcription(pointed: Laptop, tmp_path: Path) -> No
     assert pointed.emulator.counts["submit"] == 1
 
 
-def test_qwen_transcription_failed(pointed: Laptop) -> None:
+def test_qwen_transcription_failed(pointed: RunningEmulator) -> None:
     answer = QwenTranscription.call(model="qwen3-asr-flash-filetrans", file_url="oss://nowhere/a.wav", headers=RESOLVE)
 
     assert pointed.emulator.counts["submit"] == 1
@@ -132,7 +132,7 @@ def test_qwen_transcription_failed(pointed: Laptop) -> None:
 
 
 @pytest.mark.parametrize("model", ["fun-asr", "paraformer-v2"])
-def test_transcription(pointed: Laptop, tmp_path: Path, model: str) -> None:
+def test_transcription(pointed: RunningEmulator, tmp_path: Path, model: str) -> None:
     url, _ = OssUtils.upload(model=model, file_path=str(write(tmp_path / "speech.wav", wav())))
     submitted = Transcription.async_call(model=model, file_urls=[url], diarization_enabled=True, headers=RESOLVE)
     answer = Transcription.wait(submitted)
@@ -145,7 +145,7 @@ def test_transcription(pointed: Laptop, tmp_path: Path, model: str) -> None:
     assert pointed.emulator.requests[0].model == model
 
 
-def test_tasks_listed_and_not_cancelled(pointed: Laptop) -> None:
+def test_tasks_listed_and_not_cancelled(pointed: RunningEmulator) -> None:
     submitted = Transcription.async_call(model="fun-asr", file_urls=["oss://nowhere/a.wav"])
     Transcription.wait(submitted)
     listed = Transcription.list(model_name="fun-asr")
@@ -164,8 +164,8 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield f"{url}/speech.wav"
 
 
-def client(laptop: Laptop) -> Any:  # noqa: ANN401 - the package has no types here
-    base_url = f"{laptop.url}/api/v1"
+def client(service: RunningEmulator) -> Any:  # noqa: ANN401 - the package has no types here
+    base_url = f"{service.url}/api/v1"
     return dashscope.Client(api_key="sk-test", base_url=base_url, workspace="ws-test", max_retries=0)
 
 
@@ -174,7 +174,7 @@ def client(laptop: Laptop) -> Any:  # noqa: ANN401 - the package has no types he
     ("model", "phrases"),
     [("qwen-audio-3.1-asr-flash-filetrans", None), ("fun-asr", None), ("paraformer-v1", "names")],
 )
-def test_client_transcribes_files(pointed: Laptop, address: str, model: str, phrases: str | None) -> None:
+def test_client_transcribes_files(pointed: RunningEmulator, address: str, model: str, phrases: str | None) -> None:
     with client(pointed) as made:
         done = made.audio.asr.transcribe(
             [address], model=model, parameters={"diarization_enabled": True}, phrase_id=phrases, poll_interval=0.01
@@ -190,8 +190,8 @@ def test_client_transcribes_files(pointed: Laptop, address: str, model: str, phr
 
 @pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning")
 def test_client_jobs_that_fail(start: Start, address: str) -> None:
-    laptop = start(faults=Faults((Rule("submit", FailTask("FILE_CHECK_FAILED", "bad")),)))
-    with client(laptop) as made:
+    service = start(faults=Faults((Rule("submit", FailTask("FILE_CHECK_FAILED", "bad")),)))
+    with client(service) as made:
         job = made.audio.asr.jobs.create(model="fun-asr", file_urls=[address])
         with pytest.raises(DashScopeError, match="bad") as caught:
             made.audio.asr.jobs.wait(job, poll_interval=0.01)
@@ -205,15 +205,15 @@ def test_client_jobs_that_fail(start: Start, address: str) -> None:
     ("status", "code"), [(429, "Throttling.RateQuota"), (400, "Arrearage"), (503, "ModelUnavailable")]
 )
 def test_client_is_refused(start: Start, status: int, code: str) -> None:
-    laptop = start(faults=Faults((Rule("submit", Refuse(status, code, "no")),)))
-    with client(laptop) as made, pytest.raises(DashScopeError) as caught:
+    service = start(faults=Faults((Rule("submit", Refuse(status, code, "no")),)))
+    with client(service) as made, pytest.raises(DashScopeError) as caught:
         made.audio.asr.jobs.create(model="fun-asr", file_urls=["http://127.0.0.1/a.wav"])
 
     assert (caught.value.status_code, caught.value.code) == (status, code)
 
 
 @pytest.mark.parametrize("seconds", [1.5, 60])
-def test_client_events(pointed: Laptop, seconds: float) -> None:
+def test_client_events(pointed: RunningEmulator, seconds: float) -> None:
     part = {"type": "input_audio", "input_audio": {"data": data_uri(wav(seconds))}}
     body = {
         "model": "qwen-audio-3.1-asr-flash",

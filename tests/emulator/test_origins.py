@@ -13,13 +13,13 @@ from websockets.sync.client import connect
 
 from compat.emulator.faults import Faults, Refuse, Rule
 from compat.emulator.site import LOOPBACK, SERVICE, Site
-from tests.emulator.laptop import CHAT, GENERATION, TRANSCRIPTION, Laptop, Start, started
+from tests.emulator.running import CHAT, GENERATION, TRANSCRIPTION, RunningEmulator, Start, started
 
 ARREARAGE = "Access denied, please make sure your account is in good standing."
 
 
 @pytest.fixture(scope="module")
-def laptop() -> Iterator[Laptop]:
+def service() -> Iterator[RunningEmulator]:
     with started(site=Site(hosts=LOOPBACK | {SERVICE})) as made:
         yield made
 
@@ -39,8 +39,8 @@ def laptop() -> Iterator[Laptop]:
         ("127.0.0.1.page.example:80", 421),
     ],
 )
-def test_accepted_host_names(laptop: Laptop, host: str, status: int) -> None:
-    assert status == laptop.http.get("/api/v1/tasks", headers={"host": host}).status_code
+def test_accepted_host_names(service: RunningEmulator, host: str, status: int) -> None:
+    assert status == service.http.get("/api/v1/tasks", headers={"host": host}).status_code
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_accepted_host_names(laptop: Laptop, host: str, status: int) -> None:
 )
 @pytest.mark.parametrize("path", ["/emulator/faults", "/emulator/faults/", "/emulator/reset"])
 def test_foreign_pages_cannot_use_control_routes(
-    laptop: Laptop, path: str, headers: dict[str, str], status: int
+    service: RunningEmulator, path: str, headers: dict[str, str], status: int
 ) -> None:
-    assert status == laptop.http.post(path, content=b"[]", headers=headers).status_code
+    assert status == service.http.post(path, content=b"[]", headers=headers).status_code
 
 
 def test_control_routes_can_be_disabled(start: Start) -> None:
-    laptop = start(site=Site(control=False))
+    service = start(site=Site(control=False))
 
     for path in ("faults", "counts", "requests", "sessions", "reset"):
-        assert {404} == {laptop.http.request(method, f"/emulator/{path}").status_code for method in ("GET", "POST")}
+        assert {404} == {service.http.request(method, f"/emulator/{path}").status_code for method in ("GET", "POST")}
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,10 @@ def test_control_routes_can_be_disabled(start: Start) -> None:
         ("/", "no known surface"),
     ],
 )
-def test_a_handshake_on_an_unknown_path(laptop: Laptop, path: str, told: str, caplog: pytest.LogCaptureFixture) -> None:
-    address = f"ws{laptop.url.removeprefix('http')}{path}?model=paraformer-realtime-v2"
+def test_a_handshake_on_an_unknown_path(
+    service: RunningEmulator, path: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = f"ws{service.url.removeprefix('http')}{path}?model=paraformer-realtime-v2"
     headers = {"Authorization": "Bearer sk-test"}
     with (
         caplog.at_level(logging.WARNING),
@@ -103,8 +105,8 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("path", "shape", "told"), UNKNOWN)
-def test_an_unknown_path(laptop: Laptop, path: str, shape: str, told: str) -> None:
-    answer = laptop.http.post(path, json={})
+def test_an_unknown_path(service: RunningEmulator, path: str, shape: str, told: str) -> None:
+    answer = service.http.post(path, json={})
     body = answer.json()
 
     assert 404 == answer.status_code
@@ -115,12 +117,12 @@ def test_an_unknown_path(laptop: Laptop, path: str, shape: str, told: str) -> No
 @pytest.mark.parametrize(
     "path", [GENERATION, TRANSCRIPTION, "/api/v1/tasks/x/cancel", "/api-ws/v1/realtime", GENERATION + "/"]
 )
-def test_get_is_refused_where_post_is_required(laptop: Laptop, path: str) -> None:
-    answer = laptop.http.get(path)
+def test_get_is_refused_where_post_is_required(service: RunningEmulator, path: str) -> None:
+    answer = service.http.get(path)
 
     assert (400, "InvalidParameter") == (answer.status_code, answer.json()["code"])
     assert "Request method 'GET' is not supported." == answer.json()["message"]
-    assert "Request method 'GET' is not supported." == laptop.http.get(CHAT).json()["error"]["message"]
+    assert "Request method 'GET' is not supported." == service.http.get(CHAT).json()["error"]["message"]
 
 
 NATIVE = [
@@ -133,15 +135,17 @@ NATIVE = [
 
 @pytest.mark.parametrize("path", [GENERATION, TRANSCRIPTION])
 @pytest.mark.parametrize(("body", "code", "message"), NATIVE)
-def test_a_missing_member_is_named(laptop: Laptop, path: str, body: dict[str, object], code: str, message: str) -> None:
-    answer = laptop.http.post(path, json=body)
+def test_a_missing_member_is_named(
+    service: RunningEmulator, path: str, body: dict[str, object], code: str, message: str
+) -> None:
+    answer = service.http.post(path, json=body)
 
     assert (400, code, message) == (answer.status_code, answer.json()["code"], answer.json()["message"])
 
 
-def test_an_unknown_model_by_surface(laptop: Laptop) -> None:
+def test_an_unknown_model_by_surface(service: RunningEmulator) -> None:
     asked = {"model": "qwen9", "input": {"file_url": "u", "messages": []}}
-    generated, submitted = laptop.http.post(GENERATION, json=asked), laptop.http.post(TRANSCRIPTION, json=asked)
+    generated, submitted = service.http.post(GENERATION, json=asked), service.http.post(TRANSCRIPTION, json=asked)
 
     assert (400, "InvalidParameter", "Model not exist.") == _said(generated)
     assert (404, "ModelNotFound", "Model can not be found.") == _said(submitted)
@@ -170,7 +174,7 @@ def test_the_type_of_an_error_on_chat(start: Start, status: int, code: str, kind
 
 
 def test_addresses_begin_with_the_public_url(start: Start) -> None:
-    laptop = start(site=Site(public_url="https://dashscope.test/"))
-    policy = laptop.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
+    service = start(site=Site(public_url="https://dashscope.test/"))
+    policy = service.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": "fun-asr"}).json()["data"]
 
     assert "https://dashscope.test/emulator/store" == policy["upload_host"]

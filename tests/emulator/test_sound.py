@@ -1,4 +1,4 @@
-"""Any media file becomes the engines' PCM: right length, right channel, in blocks; what is no sound says so."""
+"""Any media file is decoded to PCM in blocks, with the right length and channel; other files are refused."""
 
 from __future__ import annotations
 

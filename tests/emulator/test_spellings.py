@@ -1,5 +1,5 @@
-"""Requests as real programs write them: nulls for defaults, odd data URIs, either header for a stream, fields that
-nobody knows."""
+"""Requests as real programs write them: nulls for defaults, odd data URIs, unknown fields, and either header for a
+stream."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.laptop import (
+from tests.emulator.running import (
     ASYNC,
     CHAT,
     GENERATION,
     TEXT,
     TRANSCRIPTION,
-    Laptop,
+    RunningEmulator,
     Start,
     chunks,
     data_uri,
@@ -29,7 +29,7 @@ LINES = base64.encodebytes(wav()).decode()
 
 
 @pytest.fixture(scope="module")
-def laptop() -> Iterator[Laptop]:
+def service() -> Iterator[RunningEmulator]:
     with started() as made:
         yield made
 
@@ -48,14 +48,14 @@ def laptop() -> Iterator[Laptop]:
         f"data:audio/wav;base64, {ENCODED}\n",
     ],
 )
-def test_data_uris_in_every_spelling(laptop: Laptop, uri: str) -> None:
-    assert TEXT == laptop.chat(uri).json()["choices"][0]["message"]["content"]
-    assert TEXT == laptop.generate(uri).json()["output"]["choices"][0]["message"]["content"][0]["text"]
+def test_data_uris_in_every_spelling(service: RunningEmulator, uri: str) -> None:
+    assert TEXT == service.chat(uri).json()["choices"][0]["message"]["content"]
+    assert TEXT == service.generate(uri).json()["output"]["choices"][0]["message"]["content"][0]["text"]
 
 
 @pytest.mark.parametrize("uri", [ENCODED, "file:///etc/hostname", "/home/a.wav", "a.wav", "", "ftp://127.0.0.1/a.wav"])
-def test_an_invalid_data_uri_is_refused(laptop: Laptop, uri: str) -> None:
-    for answer in (laptop.chat(uri).json()["error"], laptop.generate(uri).json()):
+def test_an_invalid_data_uri_is_refused(service: RunningEmulator, uri: str) -> None:
+    for answer in (service.chat(uri).json()["error"], service.generate(uri).json()):
         assert "The provided URL does not appear to be valid." in answer["message"]
 
 
@@ -73,8 +73,8 @@ CHATS = [
 
 
 @pytest.mark.parametrize("body", CHATS)
-def test_chat(laptop: Laptop, body: dict[str, Any]) -> None:
-    answer = laptop.http.post(CHAT, json={"model": "qwen3-asr-flash", **body})
+def test_chat(service: RunningEmulator, body: dict[str, Any]) -> None:
+    answer = service.http.post(CHAT, json={"model": "qwen3-asr-flash", **body})
 
     assert TEXT == answer.json()["choices"][0]["message"]["content"]
 
@@ -91,8 +91,8 @@ GENERATIONS = [
 
 
 @pytest.mark.parametrize("body", GENERATIONS)
-def test_generation(laptop: Laptop, body: dict[str, Any]) -> None:
-    answer = laptop.http.post(GENERATION, json={"model": "qwen3-asr-flash", **body})
+def test_generation(service: RunningEmulator, body: dict[str, Any]) -> None:
+    answer = service.http.post(GENERATION, json={"model": "qwen3-asr-flash", **body})
 
     assert TEXT == answer.json()["output"]["choices"][0]["message"]["content"][0]["text"]
 
@@ -101,9 +101,9 @@ def test_generation(laptop: Laptop, body: dict[str, Any]) -> None:
     "headers",
     [{"X-DashScope-SSE": "enable"}, {"x-dashscope-sse": "Enable"}, {"Accept": "text/event-stream"}],
 )
-def test_either_header_requests_a_stream(laptop: Laptop, headers: dict[str, str]) -> None:
+def test_either_header_requests_a_stream(service: RunningEmulator, headers: dict[str, str]) -> None:
     asked = {"model": "qwen3-asr-flash", "input": {"messages": [NATIVE]}}
-    answer = laptop.http.post(GENERATION, json=asked, headers=headers)
+    answer = service.http.post(GENERATION, json=asked, headers=headers)
 
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "stop" == chunks(answer)[-1]["output"]["choices"][0]["finish_reason"]
@@ -118,17 +118,17 @@ def test_either_header_requests_a_stream(laptop: Laptop, headers: dict[str, str]
         {"channel_id": [0], "disfluency_removal_enabled": False, "language_hints": ["zh"], "vocabulary_id": ""},
     ],
 )
-def test_file_tasks(laptop: Laptop, parameters: dict[str, Any] | None) -> None:
-    url = laptop.upload(wav(), model="fun-asr")
+def test_file_tasks(service: RunningEmulator, parameters: dict[str, Any] | None) -> None:
+    url = service.upload(wav(), model="fun-asr")
     asked = {"model": "fun-asr", "input": {"file_urls": [url], "file_url": None}, "parameters": parameters}
     headers = {**{name.lower(): "Enable" for name in ASYNC}, "x-dashscope-ossresourceresolve": "enable"}
-    task = laptop.http.post(TRANSCRIPTION, json=asked, headers=headers).json()["output"]["task_id"]
+    task = service.http.post(TRANSCRIPTION, json=asked, headers=headers).json()["output"]["task_id"]
 
-    assert "SUCCEEDED" == laptop.finished(task)["output"]["task_status"]
+    assert "SUCCEEDED" == service.finished(task)["output"]["task_status"]
 
 
 def test_paths_may_end_in_a_slash(start: Start) -> None:
-    laptop = start()
+    service = start()
 
-    assert 200 == laptop.http.get("/api/v1/tasks/").status_code
-    assert 200 == laptop.http.post(CHAT + "/", json={"model": "qwen3-asr-flash", "messages": [USER]}).status_code
+    assert 200 == service.http.get("/api/v1/tasks/").status_code
+    assert 200 == service.http.post(CHAT + "/", json={"model": "qwen3-asr-flash", "messages": [USER]}).status_code

@@ -1,4 +1,4 @@
-"""What every surface does before and after its own code: keys first, bodies that are no JSON, its own errors."""
+"""What all surfaces have in common: keys are checked first, bodies are JSON, errors have the service's shape."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Hang, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import CHAT, GENERATION, SPOKEN, TRANSCRIPTION, Start, data_uri, wav
+from tests.emulator.running import CHAT, GENERATION, SPOKEN, TRANSCRIPTION, Start, data_uri, wav
 
 KEY = {"authorization": "Bearer sk-test"}
 FORM = {"content-type": "multipart/form-data; boundary=b"}
@@ -137,8 +137,8 @@ def test_the_emulator_s_own_errors_have_the_service_s_shape(caplog: pytest.LogCa
 
 @pytest.mark.parametrize(("shared", "status"), [(False, "UNKNOWN"), (True, "SUCCEEDED")])
 def test_tasks_belong_to_the_key_or_by_a_reading_to_the_account(start: Start, shared: bool, status: str) -> None:
-    laptop = start(SPOKEN, readings=Readings(one_account=shared))
-    done = laptop.transcribe("qwen3-asr-flash-filetrans")
-    laptop.http.headers["authorization"] = "Bearer sk-another"
+    service = start(SPOKEN, readings=Readings(one_account=shared))
+    done = service.transcribe("qwen3-asr-flash-filetrans")
+    service.http.headers["authorization"] = "Bearer sk-another"
 
-    assert status == laptop.query(done["output"]["task_id"])["output"]["task_status"]
+    assert status == service.query(done["output"]["task_id"])["output"]["task_status"]

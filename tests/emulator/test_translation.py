@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compat.emulator.readings import Readings
-from tests.emulator.laptop import CHAT, Start, chunks
+from tests.emulator.running import CHAT, Start, chunks
 
 HELLO = {"role": "user", "content": "hello there my friend of old"}
 

@@ -10,25 +10,25 @@ import pytest
 from compat.emulator.faults import Expire, Faults, Refuse, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import Laptop, Start, wav
+from tests.emulator.running import RunningEmulator, Start, wav
 
 
-def policy(laptop: Laptop) -> dict[str, Any]:
-    data: dict[str, Any] = laptop.http.get(
+def policy(service: RunningEmulator) -> dict[str, Any]:
+    data: dict[str, Any] = service.http.get(
         "/api/v1/uploads", params={"action": "getPolicy", "model": "qwen3-asr-flash-filetrans"}
     ).json()["data"]
     return data
 
 
 def test_a_policy(start: Start) -> None:
-    laptop = start()
-    data = policy(laptop)
+    service = start()
+    data = policy(service)
 
     assert set(data) == {
         "policy", "signature", "upload_dir", "upload_host", "expire_in_seconds", "max_file_size_mb",
         "capacity_limit_mb", "oss_access_key_id", "x_oss_object_acl", "x_oss_forbid_overwrite",
     }  # fmt: skip
-    assert data["upload_host"].startswith(laptop.url)
+    assert data["upload_host"].startswith(service.url)
     assert (data["expire_in_seconds"], data["max_file_size_mb"]) == (300, 1024)
 
 
@@ -53,9 +53,9 @@ def test_an_expiry_is_a_whole_number(start: Start) -> None:
 
 @pytest.mark.parametrize(("asked", "status"), [("200", 200), ("201", 201), ("204", 204), ("", 204), ("500", 204)])
 def test_an_upload_returns_the_requested_status(start: Start, asked: str, status: int) -> None:
-    laptop = start()
-    data = policy(laptop)
-    answer = laptop.post_form(data, wav(), {"success_action_status": asked})
+    service = start()
+    data = policy(service)
+    answer = service.post_form(data, wav(), {"success_action_status": asked})
 
     assert (status, status == 201) == (answer.status_code, bool(answer.content))
     if status == 201:
@@ -64,10 +64,10 @@ def test_an_upload_returns_the_requested_status(start: Start, asked: str, status
 
 
 def test_an_upload_is_on_disk_as_it_was_sent(start: Start) -> None:
-    laptop = start()
+    service = start()
     sound = wav() * 50
-    url = laptop.upload(sound, model="fun-asr")
-    stored = laptop.emulator.objects[url.removeprefix("oss://")]
+    url = service.upload(sound, model="fun-asr")
+    stored = service.emulator.objects[url.removeprefix("oss://")]
 
     assert stored.path.read_bytes() == sound
     assert stored.model == "fun-asr"
@@ -85,34 +85,34 @@ def test_an_upload_is_on_disk_as_it_was_sent(start: Start) -> None:
     ],
 )
 def test_invalid_forms_are_refused_by_the_store(start: Start, other: dict[str, str], status: int, message: str) -> None:
-    laptop = start()
-    answer = laptop.post_form(policy(laptop), wav(), other)
+    service = start()
+    answer = service.post_form(policy(service), wav(), other)
 
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/xml")
     assert message in answer.text
 
 
 def test_an_object_is_not_overwritten(start: Start) -> None:
-    laptop = start()
-    data = policy(laptop)
+    service = start()
+    data = policy(service)
 
-    assert [laptop.post_form(data, wav()).status_code for _ in range(2)] == [200, 409]
+    assert [service.post_form(data, wav()).status_code for _ in range(2)] == [200, 409]
 
 
 def test_an_upload_over_the_policy_s_size(start: Start) -> None:
-    laptop = start(limits=Limits(upload_mb=1))
-    answer = laptop.post_form(policy(laptop), bytes(1024 * 1024 + 1))
+    service = start(limits=Limits(upload_mb=1))
+    answer = service.post_form(policy(service), bytes(1024 * 1024 + 1))
 
     assert (answer.status_code, "EntityTooLarge" in answer.text) == (400, True)
-    assert list(laptop.emulator.folder.path.iterdir()) == []
+    assert list(service.emulator.folder.path.iterdir()) == []
 
 
 def test_a_policy_expires(start: Start) -> None:
     now = [1_795_000_000.0]
-    laptop = start(clock=lambda: now[0])
-    data = policy(laptop)
+    service = start(clock=lambda: now[0])
+    data = policy(service)
     now[0] += 301
-    answer = laptop.post_form(data, wav())
+    answer = service.post_form(data, wav())
 
     assert answer.status_code == 403
     assert "<Code>AccessDenied</Code><Message>Invalid according to Policy: Policy expired.</Message>" in answer.text
@@ -122,16 +122,16 @@ def test_a_policy_expires(start: Start) -> None:
     "rule", [Rule("policy", Expire()), Rule("store", Refuse(403, "AccessDenied", "Policy expired."))]
 )
 def test_faults(start: Start, rule: Rule) -> None:
-    laptop = start(faults=Faults((rule,)))
-    first = laptop.post_form(policy(laptop), wav())
+    service = start(faults=Faults((rule,)))
+    first = service.post_form(policy(service), wav())
 
     assert (first.status_code, "Policy expired." in first.text) == (403, True)
-    assert laptop.upload(wav(), model="fun-asr")
+    assert service.upload(wav(), model="fun-asr")
 
 
 def test_fields_after_the_file_are_not_read(start: Start) -> None:
-    laptop = start()
-    data = policy(laptop)
+    service = start()
+    data = policy(service)
     fields = ["OSSAccessKeyId", "Signature", "policy"]
     parts = "".join(
         f'--X\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -150,7 +150,7 @@ def test_fields_after_the_file_are_not_read(start: Start) -> None:
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "multipart/form-data; boundary=Y"])
 def test_a_body_other_than_a_form_is_refused(start: Start, content_type: str) -> None:
-    laptop = start()
-    answer = httpx2.post(policy(laptop)["upload_host"], content=b"--X\r\n\r\n", headers={"content-type": content_type})
+    service = start()
+    answer = httpx2.post(policy(service)["upload_host"], content=b"--X\r\n\r\n", headers={"content-type": content_type})
 
     assert answer.status_code == 400

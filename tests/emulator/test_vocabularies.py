@@ -13,7 +13,7 @@ from dashscope.audio.asr.vocabulary import VocabularyServiceException
 from compat.emulator.faults import Faults, Refuse, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import Laptop, Start
+from tests.emulator.running import RunningEmulator, Start
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
@@ -30,33 +30,33 @@ def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def laptop(start: Start, monkeypatch: pytest.MonkeyPatch) -> Laptop:
-    laptop = start()
-    monkeypatch.setattr(dashscope, "base_http_api_url", f"{laptop.url}/api/v1")
+def service(start: Start, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    service = start()
+    monkeypatch.setattr(dashscope, "base_http_api_url", f"{service.url}/api/v1")
     monkeypatch.setattr(dashscope, "api_key", "sk-test")
-    return laptop
+    return service
 
 
-@pytest.mark.usefixtures("laptop")
+@pytest.mark.usefixtures("service")
 def test_the_classic_class_manages_vocabularies() -> None:
-    service: Any = VocabularyService()
-    made = service.create_vocabulary(target_model=MODEL, prefix="books", vocabulary=WORDS)
+    classic: Any = VocabularyService()
+    made = classic.create_vocabulary(target_model=MODEL, prefix="books", vocabulary=WORDS)
 
     assert made.startswith("vocab-books-")
-    found = service.query_vocabulary(made)
+    found = classic.query_vocabulary(made)
     assert (WORDS, MODEL, "OK") == (found["vocabulary"], found["target_model"], found["status"])
-    service.update_vocabulary(made, WORDS[:1])
-    assert WORDS[:1] == service.query_vocabulary(made)["vocabulary"]
-    assert [made] == [one["vocabulary_id"] for one in service.list_vocabularies(prefix="books")]
-    assert [] == service.list_vocabularies(prefix="films")
-    service.delete_vocabulary(made)
-    assert [] == service.list_vocabularies()
+    classic.update_vocabulary(made, WORDS[:1])
+    assert WORDS[:1] == classic.query_vocabulary(made)["vocabulary"]
+    assert [made] == [one["vocabulary_id"] for one in classic.list_vocabularies(prefix="books")]
+    assert [] == classic.list_vocabularies(prefix="films")
+    classic.delete_vocabulary(made)
+    assert [] == classic.list_vocabularies()
     with pytest.raises(VocabularyServiceException, match="ResourceNotExist"):
-        service.query_vocabulary(made)
+        classic.query_vocabulary(made)
 
 
-def test_the_new_client_manages_vocabularies(laptop: Laptop) -> None:
-    with Client(api_key="sk-test", base_url=f"{laptop.url}/api/v1") as client:
+def test_the_new_client_manages_vocabularies(service: RunningEmulator) -> None:
+    with Client(api_key="sk-test", base_url=f"{service.url}/api/v1") as client:
         vocabularies = client.audio.vocabularies
         made = vocabularies.create(target_model=MODEL, prefix="books", vocabulary=WORDS).vocabulary_id
 
@@ -66,17 +66,17 @@ def test_the_new_client_manages_vocabularies(laptop: Laptop) -> None:
         assert [made] == [one["vocabulary_id"] for one in vocabularies.list().vocabularies]
         vocabularies.delete(made)
         assert [] == vocabularies.list().vocabularies
-    assert 6 == laptop.emulator.counts["vocabulary"]
+    assert 6 == service.emulator.counts["vocabulary"]
 
 
-def ask(laptop: Laptop, action: str, key: str = "sk-test", **given: object) -> Any:  # noqa: ANN401 - JSON
+def ask(service: RunningEmulator, action: str, key: str = "sk-test", **given: object) -> Any:  # noqa: ANN401 - JSON
     body = {"model": "speech-biasing", "input": {"action": f"{action}_vocabulary", **given}}
-    return laptop.http.post(PATH, json=body, headers={"authorization": f"Bearer {key}"}).json()
+    return service.http.post(PATH, json=body, headers={"authorization": f"Bearer {key}"}).json()
 
 
-def create(laptop: Laptop, key: str = "sk-test", **given: Any) -> Any:  # noqa: ANN401 - JSON
+def create(service: RunningEmulator, key: str = "sk-test", **given: Any) -> Any:  # noqa: ANN401 - JSON
     whole = {"target_model": MODEL, "prefix": "books", "vocabulary": WORDS, **given}
-    return ask(laptop, "create", key, **whole)
+    return ask(service, "create", key, **whole)
 
 
 @pytest.mark.parametrize(
@@ -107,26 +107,26 @@ def test_weights_are_not_checked(start: Start) -> None:
 
 
 def test_each_account_has_its_own_vocabularies(start: Start) -> None:
-    laptop = start(limits=Limits(vocabularies=1))
-    made = create(laptop)["output"]["vocabulary_id"]
+    service = start(limits=Limits(vocabularies=1))
+    made = create(service)["output"]["vocabulary_id"]
 
-    assert "InvalidParameter" == create(laptop)["code"]
-    assert "output" in create(laptop, key="sk-other")
-    assert "BadRequest.ResourceNotExist" == ask(laptop, "delete", "sk-other", vocabulary_id=made)["code"]
+    assert "InvalidParameter" == create(service)["code"]
+    assert "output" in create(service, key="sk-other")
+    assert "BadRequest.ResourceNotExist" == ask(service, "delete", "sk-other", vocabulary_id=made)["code"]
 
 
 def test_the_list_has_pages_with_the_status_of_each_vocabulary(start: Start) -> None:
-    laptop = start(readings=Readings(vocabulary_status="UNDEPLOYED"), clock=lambda: 0.0)
-    made = [create(laptop)["output"]["vocabulary_id"] for _ in range(3)]
-    page = ask(laptop, "list", page_index=1, page_size=2)["output"]["vocabulary_list"]
+    service = start(readings=Readings(vocabulary_status="UNDEPLOYED"), clock=lambda: 0.0)
+    made = [create(service)["output"]["vocabulary_id"] for _ in range(3)]
+    page = ask(service, "list", page_index=1, page_size=2)["output"]["vocabulary_list"]
 
     time = "1970-01-01 08:00:00"
     assert [{"vocabulary_id": made[0], "gmt_create": time, "gmt_modified": time, "status": "UNDEPLOYED"}] == page
 
 
 def test_another_model_is_refused_and_faults_apply(start: Start) -> None:
-    laptop = start(faults=Faults((Rule("vocabulary", Refuse(429, "Throttling")),)))
+    service = start(faults=Faults((Rule("vocabulary", Refuse(429, "Throttling")),)))
 
-    assert "Throttling" == create(laptop)["code"]
+    assert "Throttling" == create(service)["code"]
     body = {"model": "qwen9", "input": {"action": "list_vocabulary"}}
-    assert 404 == laptop.http.post(PATH, json=body).status_code
+    assert 404 == service.http.post(PATH, json=body).status_code

@@ -27,7 +27,7 @@ from compat.errors import ServiceUnavailable
 from compat.server.local_engine import LocalEngine, pause, relay
 from tests.audio.media import make
 from tests.cli.test_main import started
-from tests.emulator.laptop import GENERATION
+from tests.emulator.running import GENERATION
 from tests.polling import until
 
 WORDS = VOCABULARY[:5]

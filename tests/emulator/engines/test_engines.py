@@ -1,4 +1,4 @@
-"""The emulator's ears by name, none of them loading anything before it listens."""
+"""Engines by name. Their libraries are loaded at the first use."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NOBODY = RemoteServer(url="http://127.0.0.1:1/v1")  # silence is not sent
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_engine_returns_no_text_for_silence(name: str) -> None:
-    ear = engine(name, NOBODY)
-    listener = ear.listen()
+    recogniser = engine(name, NOBODY)
+    listener = recogniser.listen()
 
-    assert list(ear.recognise([bytes(32_000)])) == []
+    assert list(recogniser.recognise([bytes(32_000)])) == []
     assert listener.feed(bytes(3_200)) is None
     assert listener.finish() == Hypothesis("")
 

@@ -1,4 +1,4 @@
-"""Real speech through the real model: words, times, sentences before the end, speakers, beliefs that are revised."""
+"""Real speech through the real model: words, times, early sentences, speakers, and revised partial results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def likeness(heard: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def ear() -> Moonshine:
+def moonshine() -> Moonshine:
     return Moonshine()
 
 
@@ -42,8 +42,8 @@ def blocks() -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def sentences(ear: Moonshine, blocks: list[bytes]) -> list[Sentence]:
-    return list(ear.recognise(blocks))
+def sentences(moonshine: Moonshine, blocks: list[bytes]) -> list[Sentence]:
+    return list(moonshine.recognise(blocks))
 
 
 def test_the_sample_is_understood(sentences: list[Sentence]) -> None:
@@ -69,19 +69,19 @@ def test_times_are_those_of_the_sound(sentences: list[Sentence]) -> None:
     assert [sentence.begin_ms for sentence in sentences] == sorted(sentence.begin_ms for sentence in sentences)
 
 
-def test_sentences_are_returned_before_the_end_of_the_audio(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_sentences_are_returned_before_the_end_of_the_audio(moonshine: Moonshine, blocks: list[bytes]) -> None:
     unheard: Iterator[bytes] = iter(blocks)
 
-    first = next(ear.recognise(unheard))
+    first = next(moonshine.recognise(unheard))
 
     assert first.text.startswith("It was the best of times")
     assert len(list(unheard)) > 30
 
 
-def test_a_loop_has_the_times_of_the_first_round_shifted(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_a_loop_has_the_times_of_the_first_round_shifted(moonshine: Moonshine, blocks: list[bytes]) -> None:
     round_ms = 17_000  # a pause
 
-    heard = [word for sentence in ear.recognise(blocks[:17] * 2) for word in sentence.words]
+    heard = [word for sentence in moonshine.recognise(blocks[:17] * 2) for word in sentence.words]
 
     first = [word for word in heard if word.begin_ms < round_ms]
     second = heard[len(first) :]
@@ -92,26 +92,26 @@ def test_a_loop_has_the_times_of_the_first_round_shifted(ear: Moonshine, blocks:
             assert other.begin_ms - round_ms == pytest.approx(one.begin_ms, abs=500)
 
 
-def test_a_new_stream_in_a_pause_loses_and_repeats_nothing(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_a_new_stream_in_a_pause_loses_and_repeats_nothing(moonshine: Moonshine, blocks: list[bytes]) -> None:
     pause = [bytes(32_000)] * 12
     short = blocks[:9]
 
-    heard = [sentence.text for sentence in ear.recognise([*short, *pause] * 4)]
+    heard = [sentence.text for sentence in moonshine.recognise([*short, *pause] * 4)]
 
     assert len([text for text in heard if text.startswith("It was the best of times")]) == 4
     assert len(words(" ".join(heard))) == pytest.approx(4 * 24, abs=5)
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 130])
-def test_silence_is_no_sentence(ear: Moonshine, seconds: int) -> None:
-    assert list(ear.recognise([bytes(32_000)] * seconds)) == []
+def test_silence_is_no_sentence(moonshine: Moonshine, seconds: int) -> None:
+    assert list(moonshine.recognise([bytes(32_000)] * seconds)) == []
 
 
-def test_concurrent_recognitions_do_not_mix(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_concurrent_recognitions_do_not_mix(moonshine: Moonshine, blocks: list[bytes]) -> None:
     heard: dict[int, str] = {}
 
     def hear(begin: int) -> None:
-        heard[begin] = " ".join(sentence.text for sentence in ear.recognise(blocks[begin : begin + 7]))
+        heard[begin] = " ".join(sentence.text for sentence in moonshine.recognise(blocks[begin : begin + 7]))
 
     threads = [threading.Thread(target=hear, args=(begin,)) for begin in (0, 20)]
     for thread in threads:
@@ -123,26 +123,26 @@ def test_concurrent_recognitions_do_not_mix(ear: Moonshine, blocks: list[bytes])
     assert "nothing before us" in heard[20]
 
 
-def test_speakers_are_distinguished_by_voice(ear: Moonshine) -> None:
+def test_speakers_are_distinguished_by_voice(moonshine: Moonshine) -> None:
     dialogue = list(sound.read(sample.path().with_name("endgame_nagg_nell.wav")))[8:17]
 
-    sentences = list(ear.recognise(dialogue, speakers=True))
+    sentences = list(moonshine.recognise(dialogue, speakers=True))
 
     assert {sentence.speaker for sentence in sentences} == {0, 1}
     assert all(sentence.text for sentence in sentences)
 
 
-def test_each_recording_has_its_own_speakers(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_each_recording_has_its_own_speakers(moonshine: Moonshine, blocks: list[bytes]) -> None:
     """Whoever was heard before, and in whatever recording."""
     for _ in range(2):
-        assert {0} == {sentence.speaker for sentence in ear.recognise(blocks[:12], speakers=True)}
+        assert {0} == {sentence.speaker for sentence in moonshine.recognise(blocks[:12], speakers=True)}
 
 
 def test_a_prepared_model_is_loaded() -> None:
-    ear = Moonshine()
-    ear.prepare()
+    moonshine = Moonshine()
+    moonshine.prepare()
 
-    assert ear.loaded
+    assert moonshine.loaded
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,9 @@ def test_no_punctuation_is_doubled(said: str, tidied: str) -> None:
     assert tidied == tidy(said)
 
 
-def test_a_listener_revises_tentative_text_only(ear: Moonshine, blocks: list[bytes]) -> None:
+def test_a_listener_revises_tentative_text_only(moonshine: Moonshine, blocks: list[bytes]) -> None:
     pcm = b"".join(blocks[:14])
-    listener = ear.listen()
+    listener = moonshine.listen()
 
     fed = [listener.feed(pcm[at : at + 3_200]) for at in range(0, len(pcm), 3_200)]
     final = listener.finish()
@@ -180,8 +180,8 @@ def test_a_listener_revises_tentative_text_only(ear: Moonshine, blocks: list[byt
     assert all(word.begin_ms <= word.end_ms <= 14_000 for word in listener.words())
 
 
-def test_without_partial_results_all_text_comes_at_the_end(ear: Moonshine, blocks: list[bytes]) -> None:
-    listener = ear.listen()
+def test_without_partial_results_all_text_comes_at_the_end(moonshine: Moonshine, blocks: list[bytes]) -> None:
+    listener = moonshine.listen()
 
     assert [None] * 4 == [listener.feed(block, partial=False) for block in blocks[:4]]
     assert "best of times" in listener.finish().text

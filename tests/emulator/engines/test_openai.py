@@ -23,10 +23,10 @@ from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.emulator.live_settings import LiveLimits
 from compat.emulator.remote.client import RemoteServer
 from compat.emulator.state import Limits
-from tests.emulator.laptop import SSE, Laptop, Start, data_uri
 from tests.emulator.livetranslate.talk import NESTED, of, settings
 from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, MODEL, appended, kinds, transcripts, vad
 from tests.emulator.recordings import wav
+from tests.emulator.running import SSE, RunningEmulator, Start, data_uri
 from tests.polling import until
 from tests.recognisers import Answer, Received, asking, body, recogniser, vllm, whisper
 
@@ -68,10 +68,10 @@ def test_a_failing_piece_fails_the_file_and_the_others_are_cancelled() -> None:
 )
 def test_every_surface_names_the_setting(start: Start, tmp_path: Path, status: int, code: str, answered: int) -> None:
     with asked(lambda _: JSONResponse({"error": "no"}, status), delays=()) as engine:
-        laptop = start(engine=engine)
+        service = start(engine=engine)
         sounds = audio(tmp_path)
-        whole, streamed = laptop.chat(sounds), laptop.generate(sounds, sse=True)
-        task = _task(laptop, wav(tmp_path / "b.wav", SPEECH).read_bytes())
+        whole, streamed = service.chat(sounds), service.generate(sounds, sse=True)
+        task = _task(service, wav(tmp_path / "b.wav", SPEECH).read_bytes())
 
     assert (answered, code) == (whole.status_code, whole.json()["error"]["code"])
     assert f'"code":"{code}"' in streamed.text
@@ -79,15 +79,15 @@ def test_every_surface_names_the_setting(start: Start, tmp_path: Path, status: i
     assert "The engine at 127.0.0.1:" in task["output"]["message"]
 
 
-def _task(laptop: Laptop, sounds: bytes) -> dict[str, dict[str, str]]:
-    address = laptop.upload(sounds, model="fun-asr")
+def _task(service: RunningEmulator, sounds: bytes) -> dict[str, dict[str, str]]:
+    address = service.upload(sounds, model="fun-asr")
     headers = {"X-DashScope-Async": "enable", "X-DashScope-OssResourceResolve": "enable"}
     given = {"model": "fun-asr", "input": {"file_urls": [address]}, "parameters": {"language_hints": ["zh"]}}
-    submitted = laptop.http.post("/api/v1/services/audio/asr/transcription", json=given, headers=headers).json()
+    submitted = service.http.post("/api/v1/services/audio/asr/transcription", json=given, headers=headers).json()
     found: list[dict[str, dict[str, str]]] = []
 
     def ended() -> bool:
-        found.append(laptop.http.get(f"/api/v1/tasks/{submitted['output']['task_id']}").json())
+        found.append(service.http.get(f"/api/v1/tasks/{submitted['output']['task_id']}").json())
         return found[-1]["output"]["task_status"] in ("SUCCEEDED", "FAILED")
 
     until(ended, 20.0)
@@ -96,11 +96,11 @@ def _task(laptop: Laptop, sounds: bytes) -> dict[str, dict[str, str]]:
 
 def test_language_context_and_hot_words_reach_the_server(start: Start, tmp_path: Path) -> None:
     with recogniser(whisper, []) as server, contextlib.closing(OpenAI(RemoteServer(url=server.url))) as engine:
-        laptop = start(engine=engine)
+        service = start(engine=engine)
         part = {"type": "input_audio", "input_audio": {"data": audio(tmp_path)}}
         system = {"role": "system", "content": [{"type": "text", "text": "Ada Lovelace"}]}
-        chat = laptop.chat(messages=[system, {"role": "user", "content": [part]}], asr_options={"language": "ja"})
-        laptop.generate(
+        chat = service.chat(messages=[system, {"role": "user", "content": [part]}], asr_options={"language": "ja"})
+        service.generate(
             audio(tmp_path),
             model="qwen-audio-3.1-asr-flash",
             format="wav",
@@ -132,11 +132,11 @@ def held() -> Iterator[tuple[Answer, threading.Event, threading.Event]]:
 
 def test_the_request_ends_when_the_caller_disconnects(start: Start, tmp_path: Path) -> None:
     with held() as (answer, begun, freed), asked(answer, concurrency=1) as engine:
-        laptop = start(engine=engine)
+        service = start(engine=engine)
         sounds = audio(tmp_path)
         given = {"model": "qwen3-asr-flash", "input": {"messages": [{"role": "user", "content": [{"audio": sounds}]}]}}
         with (
-            httpx2.Client(base_url=laptop.url, headers=dict(laptop.http.headers) | SSE) as http,
+            httpx2.Client(base_url=service.url, headers=dict(service.http.headers) | SSE) as http,
             http.stream("POST", "/api/v1/services/aigc/multimodal-generation/generation", json=given),
         ):
             assert begun.wait(20)
@@ -178,8 +178,10 @@ class Conversation:
 
 
 @contextlib.asynccontextmanager
-async def talking(laptop: Laptop, session: Mapping[str, object], model: str = MODEL) -> AsyncIterator[Conversation]:
-    address = laptop.url.replace("http", "ws") + f"/api-ws/v1/realtime?model={model}"
+async def talking(
+    service: RunningEmulator, session: Mapping[str, object], model: str = MODEL
+) -> AsyncIterator[Conversation]:
+    address = service.url.replace("http", "ws") + f"/api-ws/v1/realtime?model={model}"
     async with connect(address, proxy=None, additional_headers={"Authorization": "Bearer sk"}) as socket:
         talk = Conversation(socket)
         await talk.say({"type": "session.update", "session": session})

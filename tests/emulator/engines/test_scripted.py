@@ -1,4 +1,4 @@
-"""The scripted engine: what a table says is what is heard."""
+"""The scripted engine returns the sentences of its script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words coded in sound are read back to the word and the millisecond, whatever carried the sound; damage shows."""
+"""Words coded as tones are decoded exactly from any format; damaged words are not guessed."""
 
 from __future__ import annotations
 

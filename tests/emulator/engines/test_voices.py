@@ -33,15 +33,15 @@ def spoken(voice: Voice, seed: int) -> bytes:
     return bytes((sound / np.abs(sound).max() * 12_000).astype("<i2").tobytes())
 
 
-def told(voices: list[Voice], *, block: int = RATE * 2) -> list[int]:
+def speakers_of(voices: list[Voice], *, block: int = RATE * 2) -> list[int]:
     """The speaker of each line, one line right after another."""
     sound = b"".join(spoken(voice, seed) for seed, voice in enumerate(voices))
-    ear = Voices()
-    for _ in ear.listen_to(sound[at : at + block] for at in range(0, len(sound), block)):
+    clusters = Voices()
+    for _ in clusters.listen_to(sound[at : at + block] for at in range(0, len(sound), block)):
         pass
     for begin, end in itertools.pairwise(round(1000 * SECONDS * line) for line in range(len(voices) + 1)):
-        ear.line(begin, end)
-    return ear.speakers()
+        clusters.line(begin, end)
+    return clusters.speakers()
 
 
 @pytest.mark.parametrize(
@@ -55,41 +55,41 @@ def told(voices: list[Voice], *, block: int = RATE * 2) -> list[int]:
     ],
 )
 def test_speakers_are_distinguished_by_voice(voices: list[Voice], speakers: list[int]) -> None:
-    assert speakers == told(voices)
+    assert speakers == speakers_of(voices)
 
 
 @pytest.mark.parametrize("block", [300, 1024, 2050, 99_999])
 def test_speakers_do_not_depend_on_how_the_audio_is_split(block: int) -> None:
-    assert [0, 1, 0] == told([ALTO, BASS, ALTO], block=block)
+    assert [0, 1, 0] == speakers_of([ALTO, BASS, ALTO], block=block)
 
 
 def test_many_lines_are_compared_a_hundred_at_a_time() -> None:
-    assert [0, 1] * 60 == told([BASS, ALTO] * 60)
+    assert [0, 1] * 60 == speakers_of([BASS, ALTO] * 60)
 
 
 def test_the_memory_for_a_long_pause_is_bounded() -> None:
-    ear, pause, line = Voices(kept_ms=10_000), 60, round(SECONDS * 1000)
+    clusters, pause, line = Voices(kept_ms=10_000), 60, round(SECONDS * 1000)
     sound = [*[bytes(32_000)] * pause, spoken(BASS, 0), spoken(ALTO, 1)]
     tracemalloc.start()
     try:
-        for _ in ear.listen_to(sound):
+        for _ in clusters.listen_to(sound):
             pass
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
     for begin in (pause * 1000, pause * 1000 + line):
-        ear.line(begin, begin + line)
+        clusters.line(begin, begin + line)
 
     assert held < 200_000  # bytes: ten seconds of frames; all of them take 600 kB
-    assert [0, 1] == ear.speakers()
+    assert [0, 1] == clusters.speakers()
 
 
 def test_silence_and_discarded_lines_have_the_first_speaker() -> None:
-    ear = Voices()
-    for _ in ear.listen_to([bytes(100), bytes(64_000)]):
+    clusters = Voices()
+    for _ in clusters.listen_to([bytes(100), bytes(64_000)]):
         pass
-    ear.line(0, 500)
-    ear.line(90_000, 91_000)
+    clusters.line(0, 500)
+    clusters.line(90_000, 91_000)
 
-    assert [0, 0] == ear.speakers()
+    assert [0, 0] == clusters.speakers()
     assert [] == Voices().speakers()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.emulator.laptop import Laptop, wav
+from tests.emulator.running import RunningEmulator, wav
 
 FILETRANS = "qwen3-asr-flash-filetrans"
 AUDIO3 = "qwen-audio-3.1-asr-flash-filetrans"
@@ -18,9 +18,9 @@ def address(task: dict[str, Any]) -> str:
     return found
 
 
-def submitted(laptop: Laptop, model: str = FILETRANS, **parameters: object) -> str:
-    url = laptop.upload(wav(), model=model)
-    body = laptop.submit(model, {"file_url": url, "file_urls": [url]}, True, **parameters).json()
+def submitted(service: RunningEmulator, model: str = FILETRANS, **parameters: object) -> str:
+    url = service.upload(wav(), model=model)
+    body = service.submit(model, {"file_url": url, "file_urls": [url]}, True, **parameters).json()
     assert body["output"]["task_status"] == "PENDING"
     task_id: str = body["output"]["task_id"]
     return task_id

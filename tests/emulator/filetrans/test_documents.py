@@ -10,12 +10,12 @@ import pytest
 from compat.emulator.readings import Readings
 from tests.emulator import recordings
 from tests.emulator.filetrans.tasks import AUDIO3, FILETRANS, address
-from tests.emulator.laptop import TEXT, Start, result, wav
+from tests.emulator.running import TEXT, Start, result, wav
 
 
 def test_filetrans(start: Start) -> None:
-    laptop = start(clock=lambda: 1_795_000_000.0)
-    task = laptop.transcribe(FILETRANS)
+    service = start(clock=lambda: 1_795_000_000.0)
+    task = service.transcribe(FILETRANS)
     transcription_url = task["output"].pop("result")["transcription_url"]
 
     assert task["usage"] == {"seconds": 2}
@@ -65,8 +65,8 @@ def test_enable_words_adds_words_and_ends_sentences_at_punctuation(start: Start)
 
 
 def test_fun_asr(start: Start) -> None:
-    laptop = start()
-    task = laptop.transcribe("fun-asr", diarization_enabled=True)
+    service = start()
+    task = service.transcribe("fun-asr", diarization_enabled=True)
     output = task["output"]
 
     assert task["usage"] == {"duration": 2}
@@ -105,8 +105,8 @@ def test_speakers_are_returned_on_request_only(start: Start) -> None:
 @pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("aligned", [False, True])
 def test_paraformer_returns_times_on_request_or_by_a_reading(start: Start, aligned: bool, always: bool) -> None:
-    laptop = start(readings=Readings(paraformer_always_timed=always))
-    task = laptop.transcribe("paraformer-v2", timestamp_alignment_enabled=aligned)
+    service = start(readings=Readings(paraformer_always_timed=always))
+    task = service.transcribe("paraformer-v2", timestamp_alignment_enabled=aligned)
     first, second = result(address(task))["transcripts"][0]["sentences"]
 
     assert (first["end_time"], second["begin_time"], "words" in first) == (

@@ -11,7 +11,7 @@ import pytest
 from compat.emulator.faults import Expire, Faults, Rule, Slow
 from compat.emulator.readings import Readings
 from tests.emulator.filetrans.tasks import AUDIO3, EVERY, FILETRANS, address, submitted
-from tests.emulator.laptop import ASYNC, TRANSCRIPTION, Start
+from tests.emulator.running import ASYNC, TRANSCRIPTION, Start
 
 
 @pytest.mark.parametrize(
@@ -34,17 +34,17 @@ def test_invalid_submissions_are_refused(
 
 
 def test_language_hints_are_not_for_qwen3(start: Start) -> None:
-    laptop = start()
+    service = start()
 
-    assert laptop.submit(FILETRANS, {"file_url": "u"}, True, language_hints=["en"]).status_code == 400
-    assert laptop.submit("fun-asr", {"file_urls": ["u"]}, True, language_hints=["en"]).status_code == 200
+    assert service.submit(FILETRANS, {"file_url": "u"}, True, language_hints=["en"]).status_code == 400
+    assert service.submit("fun-asr", {"file_urls": ["u"]}, True, language_hints=["en"]).status_code == 200
 
 
 @pytest.mark.parametrize(("refuse", "status"), [(False, 200), (True, 400)])
 def test_an_unknown_language_under_both_readings(start: Start, refuse: bool, status: int) -> None:
-    laptop = start(readings=Readings(refuse_unknown_language=refuse))
+    service = start(readings=Readings(refuse_unknown_language=refuse))
 
-    assert laptop.submit(FILETRANS, {"file_url": "u"}, True, language="xx").status_code == status
+    assert service.submit(FILETRANS, {"file_url": "u"}, True, language="xx").status_code == status
 
 
 @pytest.mark.parametrize("model", EVERY)
@@ -63,43 +63,43 @@ def test_a_submit_without_the_async_header(start: Start) -> None:
 
 
 def test_a_slow_task_runs_for_the_given_queries(start: Start) -> None:
-    laptop = start(faults=Faults((Rule("submit", Slow(polls=2)),)))
-    task_id = submitted(laptop)
-    first, second = laptop.query(task_id)["output"], laptop.query(task_id)["output"]
+    service = start(faults=Faults((Rule("submit", Slow(polls=2)),)))
+    task_id = submitted(service)
+    first, second = service.query(task_id)["output"], service.query(task_id)["output"]
 
     assert (first["task_status"], second["task_status"]) == ("RUNNING", "RUNNING")
     assert first["task_metrics"] == {"TOTAL": 1, "SUCCEEDED": 0, "FAILED": 0}
     assert "result" not in first
-    assert laptop.finished(task_id)["output"]["task_status"] == "SUCCEEDED"
+    assert service.finished(task_id)["output"]["task_status"] == "SUCCEEDED"
 
 
 def test_a_slow_task_runs_for_the_given_time(start: Start) -> None:
     now = [1_795_000_000.0]
-    laptop = start(faults=Faults((Rule("submit", Slow(seconds=60)),)), clock=lambda: now[0])
-    task_id = submitted(laptop)
+    service = start(faults=Faults((Rule("submit", Slow(seconds=60)),)), clock=lambda: now[0])
+    task_id = submitted(service)
 
-    assert laptop.query(task_id)["output"]["task_status"] == "RUNNING"
+    assert service.query(task_id)["output"]["task_status"] == "RUNNING"
     now[0] += 61
-    assert laptop.finished(task_id)["output"]["task_status"] == "SUCCEEDED"
+    assert service.finished(task_id)["output"]["task_status"] == "SUCCEEDED"
 
 
 def test_a_query_may_be_a_post(start: Start) -> None:
-    laptop = start()
+    service = start()
 
-    assert laptop.http.post(f"/api/v1/tasks/{submitted(laptop)}").json()["output"]["task_id"]
+    assert service.http.post(f"/api/v1/tasks/{submitted(service)}").json()["output"]["task_id"]
 
 
 def test_an_unknown_task_is_unknown(start: Start) -> None:
     now = [time.time()]
-    laptop = start(clock=lambda: now[0])
-    task_id = submitted(laptop)
+    service = start(clock=lambda: now[0])
+    task_id = submitted(service)
 
-    assert laptop.query("00000000")["output"] == {"task_id": "00000000", "task_status": "UNKNOWN"}
-    stranger = httpx2.get(f"{laptop.url}/api/v1/tasks/{task_id}", headers={"authorization": "Bearer other"})
+    assert service.query("00000000")["output"] == {"task_id": "00000000", "task_status": "UNKNOWN"}
+    stranger = httpx2.get(f"{service.url}/api/v1/tasks/{task_id}", headers={"authorization": "Bearer other"})
     assert stranger.json()["output"]["task_status"] == "UNKNOWN"
-    laptop.finished(task_id)
+    service.finished(task_id)
     now[0] += 24 * 3600
-    assert laptop.query(task_id)["output"]["task_status"] == "UNKNOWN"
+    assert service.query(task_id)["output"]["task_status"] == "UNKNOWN"
 
 
 CONTEXT = [{"role": "user", "content": [{"type": "input_text", "text": "Names: Ada."}]}]
@@ -112,8 +112,8 @@ CONTEXTS: list[tuple[list[Any], int]] = [
 
 @pytest.mark.parametrize(("context", "status"), CONTEXTS)
 def test_context_is_a_list_of_messages(start: Start, context: list[Any], status: int) -> None:
-    laptop = start()
-    answer = laptop.http.post(
+    service = start()
+    answer = service.http.post(
         "/api/v1/services/audio/asr/transcription",
         headers={"x-dashscope-async": "enable"},
         json={
@@ -124,7 +124,7 @@ def test_context_is_a_list_of_messages(start: Start, context: list[Any], status:
 
     assert status == answer.status_code, answer.text
     if status == 200:
-        assert "Names: Ada." == laptop.emulator.requests[-1].context
+        assert "Names: Ada." == service.emulator.requests[-1].context
 
 
 @pytest.mark.parametrize(
@@ -132,24 +132,24 @@ def test_context_is_a_list_of_messages(start: Start, context: list[Any], status:
 )
 def test_cancel(start: Start, status: Any, running_too: bool, answer: int) -> None:  # noqa: ANN401 - a Literal
     slow = Faults((Rule("submit", Slow(polls=100, status=status)),))
-    laptop = start(faults=slow, readings=Readings(cancel_running=running_too))
-    task_id = submitted(laptop)
-    cancelled = laptop.http.post(f"/api/v1/tasks/{task_id}/cancel")
+    service = start(faults=slow, readings=Readings(cancel_running=running_too))
+    task_id = submitted(service)
+    cancelled = service.http.post(f"/api/v1/tasks/{task_id}/cancel")
 
     assert cancelled.status_code == answer
-    assert laptop.query(task_id)["output"]["task_status"] == ("CANCELED" if answer == 200 else status)
+    assert service.query(task_id)["output"]["task_status"] == ("CANCELED" if answer == 200 else status)
     if answer != 200:
         assert cancelled.json()["code"] == "UnsupportedOperation"
 
 
 def test_the_list(start: Start) -> None:
-    laptop = start(clock=lambda: 1_795_000_000.0)
-    ids = [submitted(laptop, model) for model in EVERY]
+    service = start(clock=lambda: 1_795_000_000.0)
+    ids = [submitted(service, model) for model in EVERY]
     for task_id in ids:
-        laptop.finished(task_id)
+        service.finished(task_id)
 
     def listed(**query: str) -> list[str]:
-        body = laptop.http.get("/api/v1/tasks/", params=query).json()
+        body = service.http.get("/api/v1/tasks/", params=query).json()
         return [task["task_id"] for task in body["data"]]
 
     assert listed() == ids[::-1]
@@ -176,15 +176,15 @@ def test_invalid_list_queries_are_refused(start: Start, query: dict[str, str]) -
 
 @pytest.mark.parametrize(("utc", "shown"), [(False, "19:06:40"), (True, "11:06:40")])
 def test_times_under_both_readings(start: Start, utc: bool, shown: str) -> None:
-    laptop = start(clock=lambda: 1_795_000_000.0, readings=Readings(task_times_utc=utc))
+    service = start(clock=lambda: 1_795_000_000.0, readings=Readings(task_times_utc=utc))
 
-    assert laptop.query(submitted(laptop))["output"]["submit_time"] == f"2026-11-18 {shown}.000"
+    assert service.query(submitted(service))["output"]["submit_time"] == f"2026-11-18 {shown}.000"
 
 
 def test_a_result_expires(start: Start) -> None:
     now = [1_795_000_000.0]
-    laptop = start(clock=lambda: now[0])
-    url = address(laptop.transcribe(FILETRANS))
+    service = start(clock=lambda: now[0])
+    url = address(service.transcribe(FILETRANS))
 
     assert httpx2.get(url).status_code == 200
     assert "SignatureDoesNotMatch" in httpx2.get(url.replace("Expires=1", "Expires=2")).text
@@ -196,22 +196,22 @@ def test_a_result_expires(start: Start) -> None:
 
 
 def test_a_result_expires_by_a_fault(start: Start) -> None:
-    laptop = start(faults=Faults((Rule("query", Expire(), times=None),)))
-    url = address(laptop.transcribe(FILETRANS))
+    service = start(faults=Faults((Rule("query", Expire(), times=None),)))
+    url = address(service.transcribe(FILETRANS))
     assert httpx2.get(url).status_code == 403
 
 
 def test_a_result_can_require_the_key(start: Start) -> None:
-    laptop = start(readings=Readings(result_needs_key=True))
-    url = address(laptop.transcribe(FILETRANS))
+    service = start(readings=Readings(result_needs_key=True))
+    url = address(service.transcribe(FILETRANS))
 
-    assert (httpx2.get(url).status_code, laptop.http.get(url).status_code) == (401, 200)
+    assert (httpx2.get(url).status_code, service.http.get(url).status_code) == (401, 200)
 
 
 def test_a_retired_model(start: Start) -> None:
-    laptop = start(readings=Readings(retired=frozenset({"paraformer-v2"})))
+    service = start(readings=Readings(retired=frozenset({"paraformer-v2"})))
 
-    assert laptop.submit("paraformer-v2", {"file_urls": ["u"]}).json()["code"] == "AccessDenied"
+    assert service.submit("paraformer-v2", {"file_urls": ["u"]}).json()["code"] == "AccessDenied"
 
 
 def test_a_key_is_required(start: Start) -> None:

@@ -10,7 +10,7 @@ from compat.emulator.faults import FailFile, FailTask, Faults, Rule
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
 from tests.emulator.filetrans.tasks import AUDIO3, EVERY, FILETRANS, address
-from tests.emulator.laptop import Start, result, wav
+from tests.emulator.running import Start, result, wav
 
 
 def test_a_missing_channel(start: Start) -> None:
@@ -34,14 +34,14 @@ def test_a_missing_channel(start: Start) -> None:
 def test_a_file_that_cannot_be_fetched(
     start: Start, model: str, given: dict[str, Any], resolve: bool, code: str
 ) -> None:
-    laptop = start()
-    places = {"UPLOAD": laptop.upload(wav(), model=model), "OTHER": laptop.upload(wav(), model="other")}
+    service = start()
+    places = {"UPLOAD": service.upload(wav(), model=model), "OTHER": service.upload(wav(), model="other")}
     filled = {
         name: places.get(value, value) if isinstance(value, str) else [places.get(one, one) for one in value]
         for name, value in given.items()
     }
-    answer = laptop.submit(model, filled, resolve)
-    output = laptop.finished(answer.json()["output"]["task_id"])["output"]
+    answer = service.submit(model, filled, resolve)
+    output = service.finished(answer.json()["output"]["task_id"])["output"]
 
     assert answer.status_code == 200
     assert (output["task_status"], output["code"]) == ("FAILED", code)
@@ -57,19 +57,19 @@ def test_a_file_that_cannot_be_fetched(
     ],
 )
 def test_an_unusable_file(start: Start, sound: bytes, limits: Limits, code: str) -> None:
-    laptop = start(limits=limits)
-    url = laptop.upload(sound, model=FILETRANS)
-    output = laptop.finished(laptop.submit(FILETRANS, {"file_url": url}).json()["output"]["task_id"])["output"]
+    service = start(limits=limits)
+    url = service.upload(sound, model=FILETRANS)
+    output = service.finished(service.submit(FILETRANS, {"file_url": url}).json()["output"]["task_id"])["output"]
 
     assert (output["task_status"], output["code"]) == ("FAILED", code)
 
 
 def test_a_name_that_is_not_ascii_is_stored_but_not_read(start: Start) -> None:
-    laptop = start()
-    url = laptop.upload(wav(), model=FILETRANS, name="a b.wav")
-    task_id = laptop.submit(FILETRANS, {"file_url": url}).json()["output"]["task_id"]
+    service = start()
+    url = service.upload(wav(), model=FILETRANS, name="a b.wav")
+    task_id = service.submit(FILETRANS, {"file_url": url}).json()["output"]["task_id"]
 
-    assert laptop.finished(task_id)["output"]["code"] == "FILE_DOWNLOAD_FAILED"
+    assert service.finished(task_id)["output"]["code"] == "FILE_DOWNLOAD_FAILED"
 
 
 @pytest.mark.parametrize(("readable", "status"), [(True, "SUCCEEDED"), (False, "FAILED")])
@@ -93,9 +93,9 @@ def test_silence_under_every_reading(start: Start, model: str, reading: Any, cod
 
 
 def test_a_task_succeeds_if_one_of_its_files_does(start: Start) -> None:
-    laptop = start()
-    urls = [laptop.upload(wav(), model="fun-asr"), "oss://nowhere/b.wav"]
-    output = laptop.finished(laptop.submit("fun-asr", {"file_urls": urls}).json()["output"]["task_id"])["output"]
+    service = start()
+    urls = [service.upload(wav(), model="fun-asr"), "oss://nowhere/b.wav"]
+    output = service.finished(service.submit("fun-asr", {"file_urls": urls}).json()["output"]["task_id"])["output"]
 
     assert output["task_status"] == "SUCCEEDED"
     assert output["task_metrics"] == {"TOTAL": 2, "SUCCEEDED": 1, "FAILED": 1}

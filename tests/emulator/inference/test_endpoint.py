@@ -23,17 +23,17 @@ from compat.emulator.readings import Readings
 from compat.emulator.site import LOOPBACK, SERVICE, Site
 from compat.emulator.state import Limits
 from tests.emulator.inference.dialogue import AUDIO, MODEL, TASK, finals, finish, names, pieces, run
-from tests.emulator.laptop import Laptop, Start
 from tests.emulator.live_sockets import remaining, say
 from tests.emulator.realtime.talk import Event, silence
+from tests.emulator.running import RunningEmulator, Start
 
 KEY = "Bearer sk-test"
 
 
 @contextmanager
-def connected(laptop: Laptop, *, key: str | None = KEY, path: str = "") -> Iterator[Connection]:
+def connected(service: RunningEmulator, *, key: str | None = KEY, path: str = "") -> Iterator[Connection]:
     headers = {} if key is None else {"authorization": key}
-    address = f"ws{laptop.url.removeprefix('http')}/api-ws/v1/inference{path}"
+    address = f"ws{service.url.removeprefix('http')}/api-ws/v1/inference{path}"
     with connect(address, additional_headers=headers, proxy=None, open_timeout=20) as socket:
         yield socket
 
@@ -45,20 +45,20 @@ def receive(socket: Connection, until: str = "task-finished") -> list[Event]:
     return events
 
 
-def until_closed(laptop: Laptop, *messages: Event | bytes) -> tuple[list[Event], int | None]:
+def until_closed(service: RunningEmulator, *messages: Event | bytes) -> tuple[list[Event], int | None]:
     """Send messages; return the events until the socket closes, and the close code."""
-    with connected(laptop) as socket:
+    with connected(service) as socket:
         with suppress(ConnectionClosed):  # it may close before all messages are sent
             say(socket, *messages)
         events, closed = remaining(socket)
     return events, closed.rcvd.code if closed.rcvd else None
 
 
-def with_faults(start: Start, *faults: LiveFault) -> Laptop:
+def with_faults(start: Start, *faults: LiveFault) -> RunningEmulator:
     return with_fault(start, Live(faults))
 
 
-def with_fault(start: Start, fault: Fault) -> Laptop:
+def with_fault(start: Start, fault: Fault) -> RunningEmulator:
     return start(engine=Tones(), faults=Faults((Rule("inference", fault),)))
 
 
@@ -85,13 +85,13 @@ def test_the_key_is_in_the_header_or_in_the_query(start: Start, key: str | None,
     ],
 )
 def test_a_wrong_key_is_refused_at_the_upgrade(start: Start, key: str | None, path: str, message: str) -> None:
-    laptop = start(keys=frozenset({"sk-test"}))
-    with pytest.raises(InvalidStatus) as caught, connected(laptop, key=key, path=path):
+    service = start(keys=frozenset({"sk-test"}))
+    with pytest.raises(InvalidStatus) as caught, connected(service, key=key, path=path):
         pass
 
     assert 401 == caught.value.response.status_code
     assert message in json.loads(caught.value.response.body)["message"]
-    assert {} == laptop.emulator.counts
+    assert {} == service.emulator.counts
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_wrong_key_is_refused_at_the_upgrade(start: Start, key: str | None, pa
 def test_a_page_needs_a_known_origin_where_any_key_is_accepted(
     start: Start, origin: str, keys: frozenset[str] | None, taken: bool
 ) -> None:
-    laptop = start(engine=Tones(), keys=keys, site=Site(hosts=LOOPBACK | {SERVICE}))
-    address = f"ws{laptop.url.removeprefix('http')}/api-ws/v1/inference?api_key=sk-test"
+    service = start(engine=Tones(), keys=keys, site=Site(hosts=LOOPBACK | {SERVICE}))
+    address = f"ws{service.url.removeprefix('http')}/api-ws/v1/inference?api_key=sk-test"
     refused: AbstractContextManager[object] = nullcontext() if taken else pytest.raises(InvalidStatus, match="403")
     with refused, connect(address, origin=Origin(origin), proxy=None) as socket:
         say(socket, *WHOLE)
@@ -122,22 +122,22 @@ def test_plain_http_is_not_supported(start: Start) -> None:
 
 
 def test_five_tasks_on_one_socket_are_recorded(start: Start) -> None:
-    laptop = start(engine=Tones())
-    laptop.emulator.live.keep_sound = True
+    service = start(engine=Tones())
+    service.emulator.live.keep_sound = True
     context = [{"role": "user", "content": [{"type": "input_text", "text": "Who?"}]}]
-    with connected(laptop) as socket:
+    with connected(service) as socket:
         for number in range(5):
             say(socket, run(str(number), given={"context": context}), *pieces(AUDIO), finish(str(number)))
             assert ["amber basil", "cedar"] == finals(receive(socket))
 
-    assert {"inference": 1} == laptop.emulator.counts
-    assert [MODEL] * 5 == [request.model for request in laptop.emulator.requests]
-    assert {"Who?"} == {request.context for request in laptop.emulator.requests}
-    [record] = httpx2.get(f"{laptop.url}/emulator/sessions", trust_env=False).json()
+    assert {"inference": 1} == service.emulator.counts
+    assert [MODEL] * 5 == [request.model for request in service.emulator.requests]
+    assert {"Who?"} == {request.context for request in service.emulator.requests}
+    [record] = httpx2.get(f"{service.url}/emulator/sessions", trust_env=False).json()
     assert (MODEL, 5, 10, 5 * len(AUDIO)) == (record["model"], record["tasks"], record["items"], record["bytes"])
     assert (5 * len(AUDIO) // 32, True) == (record["audio_ms"], record["finished"])
     assert run("0", given={"context": context})["payload"] == record["updates"][0]
-    assert AUDIO * 5 == bytes(laptop.emulator.live.sessions[0].sound)
+    assert AUDIO * 5 == bytes(service.emulator.live.sessions[0].sound)
 
 
 @pytest.mark.parametrize("pongs", [True, False])
@@ -155,7 +155,7 @@ def test_a_blocking_engine_runs_in_a_thread(start: Start) -> None:
         assert ["started", "finished"] == names(receive(socket))
 
 
-def with_limits(start: Start, limits: TaskLimits, readings: TaskReadings | None = None) -> Laptop:
+def with_limits(start: Start, limits: TaskLimits, readings: TaskReadings | None = None) -> RunningEmulator:
     reading = Readings(inference=readings or TaskReadings())
     return start(engine=Tones(), limits=Limits(inference=limits), readings=reading)
 
@@ -171,14 +171,14 @@ def test_a_task_without_data_fails(start: Start) -> None:
 
 
 def test_the_reading_closed_closes_the_socket_of_a_task_without_data(start: Start) -> None:
-    laptop = with_limits(start, TaskLimits(request_seconds=0.1), TaskReadings(no_data="closed"))
+    service = with_limits(start, TaskLimits(request_seconds=0.1), TaskReadings(no_data="closed"))
 
-    assert ["started"] == names(until_closed(laptop, run(), silence(100))[0])
+    assert ["started"] == names(until_closed(service, run(), silence(100))[0])
 
 
 def test_the_reading_kept_continues_a_task_without_data(start: Start) -> None:
-    laptop = with_limits(start, TaskLimits(request_seconds=0, idle_seconds=0.1), TaskReadings(no_data="kept"))
-    with connected(laptop) as socket:
+    service = with_limits(start, TaskLimits(request_seconds=0, idle_seconds=0.1), TaskReadings(no_data="kept"))
+    with connected(service) as socket:
         say(socket, run())
         receive(socket, "task-started")
         say(socket, *WHOLE[1:])
@@ -197,11 +197,11 @@ def test_a_socket_is_closed_after_its_maximum_duration(start: Start) -> None:
 
 
 def test_a_failed_task_closes_the_socket(start: Start) -> None:
-    laptop = start(engine=Tones())
-    events, code = until_closed(laptop, run(model="qwen9"), *WHOLE)
+    service = start(engine=Tones())
+    events, code = until_closed(service, run(model="qwen9"), *WHOLE)
 
     assert (["failed"], 1000) == (names(events), code)
-    assert 1000 == laptop.emulator.live.sessions[0].closed
+    assert 1000 == service.emulator.live.sessions[0].closed
 
 
 @pytest.mark.parametrize("engine", [Tones(), Moonshine()])
@@ -211,12 +211,12 @@ def test_an_unreadable_message_closes_the_socket(start: Start, engine: Engine) -
 
 @pytest.mark.parametrize("fault", [Refuse(429, "Throttling.RateQuota"), Answer("<html>", 502, "text/html")])
 def test_a_fault_refuses_the_upgrade(start: Start, fault: Refuse | Answer) -> None:
-    laptop = with_fault(start, fault)
-    with pytest.raises(InvalidStatus) as caught, connected(laptop):
+    service = with_fault(start, fault)
+    with pytest.raises(InvalidStatus) as caught, connected(service):
         pass
 
     assert fault.status == caught.value.response.status_code
-    with connected(laptop) as socket:
+    with connected(service) as socket:
         say(socket, *WHOLE)
         receive(socket)
 
@@ -247,10 +247,10 @@ def test_a_fault_drops_the_connection(start: Start, fault: Sever) -> None:
 
 
 def test_a_fault_drops_the_connection_after_bytes_of_audio(start: Start) -> None:
-    laptop = with_fault(start, Cut(3 * 3_200))
+    service = with_fault(start, Cut(3 * 3_200))
 
-    assert None is until_closed(laptop, *WHOLE)[1]
-    assert 3 * 3_200 == laptop.emulator.live.sessions[0].bytes
+    assert None is until_closed(service, *WHOLE)[1]
+    assert 3 * 3_200 == service.emulator.live.sessions[0].bytes
 
 
 def test_a_fault_rejects_a_later_task(start: Start) -> None:

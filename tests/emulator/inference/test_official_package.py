@@ -20,9 +20,9 @@ from dashscope.v2.transport.ws_connection import WsConnection
 from compat.emulator.engines.tones import Tones
 from compat.emulator.faults import Faults, Hang, Refuse, Rule
 from tests.emulator.inference.dialogue import AUDIO, MODEL, finals, pieces
-from tests.emulator.laptop import Laptop, Start
 from tests.emulator.realtime.talk import Event
 from tests.emulator.recordings import wav
+from tests.emulator.running import RunningEmulator, Start
 from tests.witnesses import installed
 
 pytestmark = [
@@ -46,22 +46,22 @@ def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def address(laptop: Laptop) -> str:
-    return f"ws{laptop.url.removeprefix('http')}/api-ws/v1/inference"
+def address(service: RunningEmulator) -> str:
+    return f"ws{service.url.removeprefix('http')}/api-ws/v1/inference"
 
 
 @pytest.fixture
-def laptop(start: Start, monkeypatch: pytest.MonkeyPatch) -> Laptop:
-    laptop = start(engine=Tones())
-    monkeypatch.setattr(dashscope, "base_websocket_api_url", address(laptop))
+def service(start: Start, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    service = start(engine=Tones())
+    monkeypatch.setattr(dashscope, "base_websocket_api_url", address(service))
     monkeypatch.setattr(dashscope, "api_key", "sk-test")
-    return laptop
+    return service
 
 
 @pytest.fixture
-def distant(laptop: Laptop) -> Laptop:
-    laptop.emulator.faults.arm(Faults((Rule("inference", LATENCY, times=None),)))
-    return laptop
+def distant(service: RunningEmulator) -> RunningEmulator:
+    service.emulator.faults.arm(Faults((Rule("inference", LATENCY, times=None),)))
+    return service
 
 
 class Callback(RecognitionCallback):
@@ -87,7 +87,7 @@ class Callback(RecognitionCallback):
             self.texts.append(sentence["text"])
 
 
-def test_the_classic_class_transcribes_a_file(laptop: Laptop, tmp_path: Path) -> None:
+def test_the_classic_class_transcribes_a_file(service: RunningEmulator, tmp_path: Path) -> None:
     path = tmp_path / "speech.pcm"
     path.write_bytes(AUDIO)
 
@@ -96,7 +96,7 @@ def test_the_classic_class_transcribes_a_file(laptop: Laptop, tmp_path: Path) ->
     assert result.status_code == 200
     sentences: Any = result.get_sentence()
     assert ["amber basil", "cedar"] == [sentence["text"] for sentence in sentences]
-    assert laptop.emulator.live.sessions[0].tasks == 1
+    assert service.emulator.live.sessions[0].tasks == 1
 
 
 @pytest.mark.usefixtures("distant")
@@ -122,7 +122,7 @@ def test_the_classic_class_reports_a_failure() -> None:
     assert "error ModelNotFound: Model can not be found." in callback.calls
 
 
-def test_the_classic_class_changes_the_context(distant: Laptop) -> None:
+def test_the_classic_class_changes_the_context(distant: RunningEmulator) -> None:
     recognition: Any = Recognition(model=MODEL, callback=Callback(), format="pcm", sample_rate=16000)
     recognition.start()
     recognition.send_audio_frame(AUDIO)
@@ -133,8 +133,8 @@ def test_the_classic_class_changes_the_context(distant: Laptop) -> None:
 
 
 @pytest.mark.parametrize("fault", [Refuse(401, "InvalidApiKey"), Refuse(503, "ModelUnavailable")])
-def test_the_classic_class_reports_a_refused_upgrade(laptop: Laptop, fault: Refuse, tmp_path: Path) -> None:
-    laptop.emulator.faults.arm(Faults((Rule("inference", fault),)))
+def test_the_classic_class_reports_a_refused_upgrade(service: RunningEmulator, fault: Refuse, tmp_path: Path) -> None:
+    service.emulator.faults.arm(Faults((Rule("inference", fault),)))
     path = tmp_path / "speech.pcm"
     path.write_bytes(AUDIO)
     result = Recognition(model=MODEL, callback=RecognitionCallback(), format="pcm", sample_rate=16000).call(str(path))
@@ -143,9 +143,9 @@ def test_the_classic_class_reports_a_refused_upgrade(laptop: Laptop, fault: Refu
 
 
 @contextmanager
-def new_client(laptop: Laptop) -> Iterator[tuple[Client, WsConnection]]:
-    client = Client(api_key="sk-test", base_url=laptop.url)
-    connection = WsConnection(url=address(laptop), api_key="sk-test", timeout=60)
+def new_client(service: RunningEmulator) -> Iterator[tuple[Client, WsConnection]]:
+    client = Client(api_key="sk-test", base_url=service.url)
+    connection = WsConnection(url=address(service), api_key="sk-test", timeout=60)
     try:
         yield client, connection
     finally:
@@ -156,8 +156,8 @@ def texts(events: Iterable[Event]) -> list[str]:
     return finals(list(events))
 
 
-def test_the_new_client_runs_five_tasks_on_one_socket(laptop: Laptop) -> None:
-    with new_client(laptop) as (client, connection):
+def test_the_new_client_runs_five_tasks_on_one_socket(service: RunningEmulator) -> None:
+    with new_client(service) as (client, connection):
         for _ in range(5):
             with client.audio.asr.recognize(model=STREAMING, connection=connection) as recognition:
                 for piece in pieces(AUDIO):
@@ -167,16 +167,16 @@ def test_the_new_client_runs_five_tasks_on_one_socket(laptop: Laptop) -> None:
                 assert recognition.usage is not None
                 assert recognition.usage["total_tokens"] > 100
 
-    [record] = laptop.emulator.live.sessions
+    [record] = service.emulator.live.sessions
     assert (5, 10) == (record.tasks, record.items)
 
 
-def test_the_new_client_sends_context_and_hot_words(laptop: Laptop) -> None:
-    recognition = Client(api_key="sk-test", base_url=laptop.url).audio.asr.recognize(
+def test_the_new_client_sends_context_and_hot_words(service: RunningEmulator) -> None:
+    recognition = Client(api_key="sk-test", base_url=service.url).audio.asr.recognize(
         model=STREAMING,
         parameters={"vocabulary": {"amber": 4}, "language_hints": ["en"]},
         input={"context": CONTEXT},
-        ws_url=address(laptop),
+        ws_url=address(service),
     )
     with recognition:
         recognition.send_audio_frame(AUDIO)
@@ -185,24 +185,24 @@ def test_the_new_client_sends_context_and_hot_words(laptop: Laptop) -> None:
         results = [result.get_sentence() for result in recognition.results()]
 
     assert ["amber basil", "cedar"] == [one["text"] for one in results if one and one["sentence_end"]]
-    assert "Who?" == laptop.emulator.requests[0].context
+    assert "Who?" == service.emulator.requests[0].context
 
 
-def test_the_new_client_transcribes_a_file(laptop: Laptop, tmp_path: Path) -> None:
+def test_the_new_client_transcribes_a_file(service: RunningEmulator, tmp_path: Path) -> None:
     path = wav(tmp_path / "speech.wav", AUDIO)
-    asr = Client(api_key="sk-test", base_url=laptop.url).audio.asr
-    events = asr.recognize_file(str(path), model=MODEL, format="wav", ws_url=address(laptop))
+    asr = Client(api_key="sk-test", base_url=service.url).audio.asr
+    events = asr.recognize_file(str(path), model=MODEL, format="wav", ws_url=address(service))
 
     assert ["amber basil", "cedar"] == texts(events)
 
 
-def test_the_new_client_raises_for_a_failure(laptop: Laptop) -> None:
-    asr = Client(api_key="sk-test", base_url=laptop.url).audio.asr
+def test_the_new_client_raises_for_a_failure(service: RunningEmulator) -> None:
+    asr = Client(api_key="sk-test", base_url=service.url).audio.asr
     with pytest.raises(DashScopeError, match="Model can not be found"):
-        asr.recognize(model="qwen9", ws_url=address(laptop)).start()
+        asr.recognize(model="qwen9", ws_url=address(service)).start()
 
 
-def test_the_first_generation_transcribes_a_file_and_frames(distant: Laptop, tmp_path: Path) -> None:
+def test_the_first_generation_transcribes_a_file_and_frames(distant: RunningEmulator, tmp_path: Path) -> None:
     path = tmp_path / "speech.pcm"
     path.write_bytes(AUDIO)
     environment = ROOT / ".venv-openai1"

@@ -1,4 +1,4 @@
-"""One emulator for all tests that need a port; each test finds it as it was at its start."""
+"""One emulator for all tests that need a port. Each test gets it in its initial state."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from compat.emulator.engines.tones import Tones
 from compat.emulator.faults import Faults
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import Laptop, started
+from tests.emulator.running import RunningEmulator, started
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Laptop]:
-    with started(engine=Tones()) as laptop:
-        yield laptop
+def shared() -> Iterator[RunningEmulator]:
+    with started(engine=Tones()) as service:
+        yield service
 
 
 @pytest.fixture
-def laptop(shared: Laptop) -> Laptop:
+def service(shared: RunningEmulator) -> RunningEmulator:
     emulator = shared.emulator
     emulator.faults.arm(Faults())
     emulator.readings, emulator.limits = Readings(), Limits()

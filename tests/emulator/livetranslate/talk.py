@@ -1,4 +1,4 @@
-"""Conversations with the state machine of a LiveTranslate session, and what its events say."""
+"""Conversations with the state machine of a LiveTranslate session, and abbreviations of its events."""
 
 from __future__ import annotations
 

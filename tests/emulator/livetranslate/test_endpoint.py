@@ -10,11 +10,11 @@ from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, S
 from compat.emulator.live_settings import LiveLimits, TranslationReadings
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import Laptop
 from tests.emulator.live_sockets import remaining, say
 from tests.emulator.livetranslate.talk import FLAT, NESTED, OLDEST, kinds, of, settings
 from tests.emulator.realtime.talk import FINISH, Event, appended, frames, silence, spoken
 from tests.emulator.realtime.test_endpoint import connected, receive, refused
+from tests.emulator.running import RunningEmulator
 
 AUDIO = spoken("amber", "basil", "cedar") + silence(1_000) + spoken("river") + silence(1_000)
 SPEECH = frames(AUDIO)
@@ -24,43 +24,43 @@ def update(model: str) -> Event:
     return {"type": "session.update", "session": settings(model)}
 
 
-def struck(laptop: Laptop, *troubles: LiveFault) -> Laptop:
-    laptop.emulator.faults.arm(Faults((Rule("livetranslate", Live(troubles)),)))
-    return laptop
+def struck(service: RunningEmulator, *troubles: LiveFault) -> RunningEmulator:
+    service.emulator.faults.arm(Faults((Rule("livetranslate", Live(troubles)),)))
+    return service
 
 
-def heard(laptop: Laptop, model: str = NESTED) -> list[Event]:
-    with connected(laptop, model=model) as socket:
+def heard(service: RunningEmulator, model: str = NESTED) -> list[Event]:
+    with connected(service, model=model) as socket:
         say(socket, update(model), *SPEECH, FINISH)
         return receive(socket, "session.finished")
 
 
 @pytest.mark.parametrize("model", [OLDEST, f"{OLDEST}-2025-09-22", FLAT, f"{FLAT}-2026-05-19", NESTED])
-def test_models(laptop: Laptop, model: str) -> None:
-    events = heard(laptop, model)
+def test_models(service: RunningEmulator, model: str) -> None:
+    events = heard(service, model)
 
     assert [event["text"] for event in of("response.text.done", events)] == ["[zh] amber basil cedar", "[zh] river"]
-    assert laptop.emulator.counts == {"livetranslate": 1}
-    (record,) = httpx2.get(f"{laptop.url}/emulator/sessions", trust_env=False).json()
+    assert service.emulator.counts == {"livetranslate": 1}
+    (record,) = httpx2.get(f"{service.url}/emulator/sessions", trust_env=False).json()
     assert (record["model"], record["items"], record["finished"], record["transcribed"]) == (model, 2, True, True)
     assert record["configuration"] == events[1]["session"]
-    assert record["audio_ms"] == laptop.emulator.live.sessions[0].audio_ms > 3_000
+    assert record["audio_ms"] == service.emulator.live.sessions[0].audio_ms > 3_000
 
 
-def test_other_models_are_not_found(laptop: Laptop) -> None:
-    with connected(laptop, model="qwen4-livetranslate-flash-realtime") as socket:
+def test_other_models_are_not_found(service: RunningEmulator) -> None:
+    with connected(service, model="qwen4-livetranslate-flash-realtime") as socket:
         events, closed = remaining(socket)
 
     assert (events, closed.rcvd and closed.rcvd.code) == ([], 1007)
 
 
-def test_a_retired_model_and_a_refused_upgrade(laptop: Laptop) -> None:
+def test_a_retired_model_and_a_refused_upgrade(service: RunningEmulator) -> None:
     rule = Rule("livetranslate", Refuse(429, "Throttling.RateQuota"))
-    laptop.emulator.readings = Readings(retired=frozenset({OLDEST}))
-    laptop.emulator.faults.arm(Faults((rule,)))
+    service.emulator.readings = Readings(retired=frozenset({OLDEST}))
+    service.emulator.faults.arm(Faults((rule,)))
 
-    assert refused(laptop, model=OLDEST).response.status_code == 403
-    assert refused(laptop, model=FLAT).response.status_code == 429
+    assert refused(service, model=OLDEST).response.status_code == 403
+    assert refused(service, model=FLAT).response.status_code == 429
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,11 @@ def test_a_retired_model_and_a_refused_upgrade(laptop: Laptop) -> None:
         (LiveLimits(idle_seconds=0.1), [], "for too long"),
     ],
 )
-def test_limits_close_the_session(laptop: Laptop, limits: LiveLimits, messages: list[Event], reason: str) -> None:
-    laptop.emulator.limits = Limits(livetranslate=limits)
-    with connected(laptop, model=NESTED) as socket:
+def test_limits_close_the_session(
+    service: RunningEmulator, limits: LiveLimits, messages: list[Event], reason: str
+) -> None:
+    service.emulator.limits = Limits(livetranslate=limits)
+    with connected(service, model=NESTED) as socket:
         say(socket, update(NESTED), *messages)
         _, closed = remaining(socket)
 
@@ -81,9 +83,9 @@ def test_limits_close_the_session(laptop: Laptop, limits: LiveLimits, messages: 
     assert (closed.rcvd.code, reason in closed.rcvd.reason) == (1001, True)
 
 
-def test_an_end_that_is_not_acknowledged(laptop: Laptop) -> None:
-    laptop.emulator.readings = Readings(livetranslate=TranslationReadings(finished=False))
-    with connected(laptop, model=FLAT) as socket:
+def test_an_end_that_is_not_acknowledged(service: RunningEmulator) -> None:
+    service.emulator.readings = Readings(livetranslate=TranslationReadings(finished=False))
+    with connected(service, model=FLAT) as socket:
         say(socket, update(FLAT), *SPEECH, FINISH)
         events, closed = remaining(socket)
 
@@ -101,8 +103,8 @@ def test_an_end_that_is_not_acknowledged(laptop: Laptop) -> None:
         (Stall(10, seconds=0.01), [("completed", "amber"), ("completed", "river")]),
     ],
 )
-def test_faults_of_responses(laptop: Laptop, trouble: LiveFault, ends: list[tuple[str, str]]) -> None:
-    events = heard(struck(laptop, trouble))
+def test_faults_of_responses(service: RunningEmulator, trouble: LiveFault, ends: list[tuple[str, str]]) -> None:
+    events = heard(struck(service, trouble))
 
     first = of("response.created", events)[0]["response"]["id"]
     found = [event["response"] for event in of("response.done", events)]
@@ -117,8 +119,8 @@ def test_faults_of_responses(laptop: Laptop, trouble: LiveFault, ends: list[tupl
         (Erring(9, "events", close=1011), 1011, "error"),
     ],
 )
-def test_faults_that_end_the_session(laptop: Laptop, trouble: LiveFault, code: int | None, last: str) -> None:
-    with connected(struck(laptop, trouble), model=NESTED) as socket:
+def test_faults_that_end_the_session(service: RunningEmulator, trouble: LiveFault, code: int | None, last: str) -> None:
+    with connected(struck(service, trouble), model=NESTED) as socket:
         say(socket, update(NESTED), appended(AUDIO))  # one message: the socket closes while it is answered
         events, closed = remaining(socket)
 

@@ -1,4 +1,4 @@
-"""The witness: live translation by the official `dashscope` package, both generations, unchanged."""
+"""Live translation with the official `dashscope` package, unmodified, in both generations."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from dashscope.v2.resources.audio.realtime import RealtimeSession
 
 from compat.emulator.live_settings import TranslationReadings
 from compat.emulator.readings import Readings
-from tests.emulator.laptop import Laptop
 from tests.emulator.livetranslate.talk import FLAT, NESTED, OLDEST, audio, of, said
 from tests.emulator.realtime.talk import Event, silence, spoken
 from tests.emulator.realtime.test_official_package import Listening, _direct, address, pieces
+from tests.emulator.running import RunningEmulator
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
@@ -34,15 +34,15 @@ EXAMPLE = "dashscope.examples.01_atomic_capabilities.audio.direct_call.realtime_
 __all__ = ["_direct"]
 
 
-def session(laptop: Laptop, model: str) -> RealtimeSession:
-    client = Client(api_key="sk-test", base_url=laptop.url)
-    return client.audio.realtime.connect(model=model, ws_url=address(laptop), timeout=60)
+def session(service: RunningEmulator, model: str) -> RealtimeSession:
+    client = Client(api_key="sk-test", base_url=service.url)
+    return client.audio.realtime.connect(model=model, ws_url=address(service), timeout=60)
 
 
 @pytest.mark.parametrize("spoken", [True, False])
 @pytest.mark.parametrize("model", [OLDEST, FLAT, NESTED])
-def test_the_newer_client(laptop: Laptop, model: str, spoken: bool) -> None:
-    with session(laptop, model) as live:
+def test_the_newer_client(service: RunningEmulator, model: str, spoken: bool) -> None:
+    with session(service, model) as live:
         live.update_session(
             ["text", "audio"] if spoken else ["text"],
             voice="Tina",
@@ -63,17 +63,17 @@ def test_the_newer_client(laptop: Laptop, model: str, spoken: bool) -> None:
     assert (said(audio(events)) == ["amber", "basil", "cedar", "river"]) is spoken
     kind, member = ("audio_transcript", "transcript") if spoken else ("text", "text")
     assert [e[member] for e in of(f"response.{kind}.done", events)] == ["[fr] amber basil cedar", "[fr] river"]
-    detection = laptop.emulator.live.sessions[0].configuration
+    detection = service.emulator.live.sessions[0].configuration
     detection = detection["audio"]["input"] if model == NESTED else detection
     assert detection["turn_detection"]["silence_duration_ms"] == 400
 
 
-def test_the_reader_of_the_packages_example(laptop: Laptop) -> None:
+def test_the_reader_of_the_packages_example(service: RunningEmulator) -> None:
     """The example sends no voice, which field reports say fails."""
     example = importlib.import_module(EXAMPLE)
-    laptop.emulator.readings = Readings(livetranslate=TranslationReadings(default_voice=True))
+    service.emulator.readings = Readings(livetranslate=TranslationReadings(default_voice=True))
     buffer, deadline = io.BytesIO(), time.monotonic() + 60
-    with session(laptop, NESTED) as live, wave.open(buffer, "wb") as output:
+    with session(service, NESTED) as live, wave.open(buffer, "wb") as output:
         output.setnchannels(1)
         output.setsampwidth(2)
         output.setframerate(24_000)
@@ -87,8 +87,8 @@ def test_the_reader_of_the_packages_example(laptop: Laptop) -> None:
     assert said(buffer.getvalue()[-size:]) == ["amber", "basil", "cedar", "river"]
 
 
-def test_the_newer_client_goes_on_after_a_refusal(laptop: Laptop) -> None:
-    with session(laptop, NESTED) as live:
+def test_the_newer_client_goes_on_after_a_refusal(service: RunningEmulator) -> None:
+    with session(service, NESTED) as live:
         live.update_session(["text"], translation_params={"language": "en"})
         assert live.recv_event() is not None
         with pytest.raises(DashScopeError, match="default voice"):
@@ -98,17 +98,17 @@ def test_the_newer_client_goes_on_after_a_refusal(laptop: Laptop) -> None:
         assert [event["type"] for event in live.events()] == ["session.updated", "session.finished"]
 
 
-def test_the_newer_client_without_an_acknowledgement(laptop: Laptop) -> None:
-    laptop.emulator.readings = Readings(livetranslate=TranslationReadings(finished=False))
-    with session(laptop, FLAT) as live:
+def test_the_newer_client_without_an_acknowledgement(service: RunningEmulator) -> None:
+    service.emulator.readings = Readings(livetranslate=TranslationReadings(finished=False))
+    with session(service, FLAT) as live:
         live.end_session()
         with pytest.raises(APIConnectionError, match="closed before"):
             list(live.events())
 
 
-def test_the_classic_conversation(laptop: Laptop) -> None:
+def test_the_classic_conversation(service: RunningEmulator) -> None:
     listening = Listening()
-    talk = OmniRealtimeConversation(model=OLDEST, callback=listening, url=address(laptop), api_key="sk-test")
+    talk = OmniRealtimeConversation(model=OLDEST, callback=listening, url=address(service), api_key="sk-test")
     talk.connect()
     talk.update_session(
         output_modalities=[MultiModality.TEXT, MultiModality.AUDIO],

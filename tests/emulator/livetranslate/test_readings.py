@@ -1,4 +1,4 @@
-"""What the documents leave open, each way; engines that change their mind, fail, or have no voice of their own."""
+"""Every reading of what the documents leave open; engines that revise their results, fail, or have no voice."""
 
 from __future__ import annotations
 

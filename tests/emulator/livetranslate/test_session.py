@@ -1,4 +1,4 @@
-"""Conversations with a LiveTranslate session in both dialects: what is said, what is heard, in which order."""
+"""Conversations with a LiveTranslate session in both dialects: messages, and events in their order."""
 
 from __future__ import annotations
 

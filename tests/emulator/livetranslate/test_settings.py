@@ -1,4 +1,4 @@
-"""Settings of a LiveTranslate session: what is shown of them, and every refusal."""
+"""Settings of a LiveTranslate session: the session object, and every refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which words are settled, and how they are translated."""
+"""Which words are settled, and their translation."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from compat.emulator.app import create_app
 from compat.emulator.engine import NO_HINTS, Hints, Hypothesis, Listener, Sentence, Word
 from compat.emulator.live_endpoint import PATH
 from compat.emulator.realtime.connection import AHEAD
-from tests.emulator.laptop import Start
 from tests.emulator.live_sockets import say
 from tests.emulator.realtime.talk import COMMIT, MANUAL, MODEL, Event, appended, frames, silence
 from tests.emulator.realtime.test_endpoint import connected, receive
+from tests.emulator.running import Start
 from tests.polling import until
 
 ALL = 100  # messages
@@ -61,16 +61,16 @@ def test_the_engine_stops_when_the_client_disconnects(start: Start) -> None:
         begun.set()
         assert goes_on.wait(60)
 
-    laptop = start(engine=CountingEngine(hears, blocking=True))
-    with connected(laptop) as socket:
+    service = start(engine=CountingEngine(hears, blocking=True))
+    with connected(service) as socket:
         say(socket, UPDATE)
         receive(socket, "updated")
         say(socket, *frames(silence(ALL * 100)), COMMIT)
         assert begun.wait(60)
-    [record] = laptop.emulator.live.sessions
+    [record] = service.emulator.live.sessions
     until(lambda: record.closed is not None, 30.0)
     goes_on.set()
-    until(lambda: not laptop.emulator.live.open, 30.0)
+    until(lambda: not service.emulator.live.open, 30.0)
 
     assert [1000, 1] == [record.closed, len(heard)]
 

@@ -1,4 +1,4 @@
-"""Appended audio becomes the same PCM however it was cut: PCM at both rates, Opus in Ogg and bare."""
+"""Appended audio becomes the same PCM however it is split: PCM at both rates, Opus in Ogg and as raw packets."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ from compat.emulator.live_faults import Double, Erring, Fail, Late, LiveFault, S
 from compat.emulator.live_settings import LiveLimits, LiveReadings
 from compat.emulator.readings import Readings
 from compat.emulator.state import Limits
-from tests.emulator.laptop import Laptop, Start, started
 from tests.emulator.live_sockets import remaining, say
 from tests.emulator.realtime.talk import (
     COMMIT,
@@ -41,16 +40,17 @@ from tests.emulator.realtime.talk import (
     transcripts,
     vad,
 )
+from tests.emulator.running import RunningEmulator, Start, started
 from tests.server.test_websocket import WHOLE as HANDSHAKE
 
 KEY = "Bearer sk-test"
 
 
 @contextmanager
-def connected(laptop: Laptop, *, model: str | None = MODEL, key: str | None = KEY) -> Iterator[Connection]:
+def connected(service: RunningEmulator, *, model: str | None = MODEL, key: str | None = KEY) -> Iterator[Connection]:
     query = "" if model is None else f"?model={model}"
     headers = {} if key is None else {"authorization": key}
-    address = f"ws{laptop.url.removeprefix('http')}/api-ws/v1/realtime{query}"
+    address = f"ws{service.url.removeprefix('http')}/api-ws/v1/realtime{query}"
     with connect(address, additional_headers=headers, proxy=None, open_timeout=20) as socket:
         yield socket
 
@@ -63,17 +63,17 @@ def receive(socket: Connection, until: str) -> list[Event]:
     return events
 
 
-def refused(laptop: Laptop, key: str | None = KEY, model: str = MODEL) -> InvalidStatus:
-    with pytest.raises(InvalidStatus) as caught, connected(laptop, key=key, model=model):
+def refused(service: RunningEmulator, key: str | None = KEY, model: str = MODEL) -> InvalidStatus:
+    with pytest.raises(InvalidStatus) as caught, connected(service, key=key, model=model):
         pass
     return caught.value
 
 
-def troubled(start: Start, *troubles: LiveFault) -> Laptop:
+def troubled(start: Start, *troubles: LiveFault) -> RunningEmulator:
     return struck(start, Live(troubles))
 
 
-def struck(start: Start, fault: Fault) -> Laptop:
+def struck(start: Start, fault: Fault) -> RunningEmulator:
     return start(engine=Tones(), faults=Faults((Rule("realtime", fault),)))
 
 
@@ -115,19 +115,19 @@ def test_known_models_are_answered_with_their_name(start: Start, model: str) -> 
 
 @pytest.mark.parametrize("session", [vad(), MANUAL])
 def test_a_session_from_its_opening_to_its_end(start: Start, session: Event) -> None:
-    laptop = start(engine=Tones())
-    laptop.emulator.live.keep_sound = True
+    service = start(engine=Tones())
+    service.emulator.live.keep_sound = True
     audio = spoken("amber", "basil") + silence(600)
-    with connected(laptop) as socket:
+    with connected(service) as socket:
         say(socket, {"type": "session.update", "session": session}, *frames(audio))
         say(socket, *([] if session is not MANUAL else [COMMIT]), FINISH)
         events = receive(socket, "finished")
 
     assert transcripts(events) == ["amber basil"]
     assert [event["type"] for event in events[:2]] == ["session.created", "session.updated"]
-    (record,) = laptop.emulator.live.sessions
+    (record,) = service.emulator.live.sessions
     assert bytes(record.sound) == audio
-    told = httpx2.get(f"{laptop.url}/emulator/sessions", trust_env=False).json()
+    told = httpx2.get(f"{service.url}/emulator/sessions", trust_env=False).json()
     assert told[0] | {"id": "", "closed": 0} == {
         "id": "",
         "model": MODEL,
@@ -146,13 +146,13 @@ def test_a_session_from_its_opening_to_its_end(start: Start, session: Event) -> 
 
 
 def test_sessions_are_counted_and_have_distinct_ids(start: Start) -> None:
-    laptop = start(engine=Tones())
-    with connected(laptop) as one, connected(laptop) as other:
+    service = start(engine=Tones())
+    with connected(service) as one, connected(service) as other:
         (first,), (second,) = receive(one, "created"), receive(other, "created")
-        assert laptop.emulator.live.open == 2
+        assert service.emulator.live.open == 2
 
-    assert laptop.emulator.counts["realtime"] == 2
-    assert [first["session"]["id"], second["session"]["id"]] == [record.id for record in laptop.emulator.live.sessions]
+    assert service.emulator.counts["realtime"] == 2
+    assert [first["session"]["id"], second["session"]["id"]] == [record.id for record in service.emulator.live.sessions]
 
 
 def test_a_binary_frame_is_closed_with_1007(start: Start) -> None:
@@ -183,24 +183,24 @@ def test_an_error_leaves_the_socket_open(start: Start) -> None:
 def test_a_session_over_a_limit_is_closed_with_1001(
     start: Start, limits: LiveLimits, messages: list[Event], reason: str
 ) -> None:
-    laptop = start(limits=Limits(live=limits))
-    with connected(laptop) as socket:
+    service = start(limits=Limits(live=limits))
+    with connected(service) as socket:
         say(socket, *messages)
         _, closed = remaining(socket)
 
     assert closed.rcvd is not None
     assert closed.rcvd.code == 1001
     assert reason in closed.rcvd.reason
-    assert laptop.emulator.live.sessions[0].closed == 1001
+    assert service.emulator.live.sessions[0].closed == 1001
 
 
 def test_readings_and_bounds_of_the_session_are_those_of_the_app(start: Start) -> None:
-    laptop = start(
+    service = start(
         engine=scripted(HELLO),
         readings=Readings(live=LiveReadings(text="at_end")),
         limits=Limits(live=LiveLimits(turn_seconds=1)),
     )
-    with connected(laptop) as socket:
+    with connected(service) as socket:
         say(socket, {"type": "session.update", "session": MANUAL}, appended(silence(2_000)))
         assert receive(socket, "error")[-1]["error"]["param"] == "audio"
         say(socket, *frames(silence(500)), COMMIT)
@@ -211,12 +211,12 @@ def test_readings_and_bounds_of_the_session_are_those_of_the_app(start: Start) -
 
 @pytest.mark.parametrize("fault", [Refuse(429, "Throttling.RateQuota"), Refuse(403, "AccessDenied"), Refuse(500, "X")])
 def test_a_fault_refuses_the_upgrade(start: Start, fault: Refuse) -> None:
-    laptop = struck(start, fault)
+    service = struck(start, fault)
 
-    response = refused(laptop).response
+    response = refused(service).response
 
     assert (response.status_code, json.loads(response.body)["code"]) == (fault.status, fault.code)
-    with connected(laptop) as socket:
+    with connected(service) as socket:
         receive(socket, "created")
 
 
@@ -230,28 +230,28 @@ def test_a_fault_lets_the_upgrade_hang(start: Start) -> None:
 
 
 def test_a_client_that_abandons_a_hanging_upgrade_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
-    with started(engine=Tones(), faults=Faults((Rule("realtime", Hang()),))) as laptop:
-        with create_connection(("127.0.0.1", urlsplit(laptop.url).port or 0)) as gone:
+    with started(engine=Tones(), faults=Faults((Rule("realtime", Hang()),))) as service:
+        with create_connection(("127.0.0.1", urlsplit(service.url).port or 0)) as gone:
             gone.sendall(
                 b"\r\n".join([f"GET {PATH} HTTP/1.1".encode(), *HANDSHAKE, f"authorization: {KEY}".encode(), b"", b""])
             )
-        with connected(laptop) as socket:
+        with connected(service) as socket:
             receive(socket, "created")
 
-    assert laptop.emulator.counts["realtime"] == 2
+    assert service.emulator.counts["realtime"] == 2
     assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("trouble", [Sever(3), Sever(3 * 3_200, "bytes"), Cut(3 * 3_200)])
 def test_a_fault_drops_the_connection_after_bytes_of_audio(start: Start, trouble: Sever | Cut) -> None:
-    laptop = struck(start, trouble) if isinstance(trouble, Cut) else troubled(start, trouble)
-    with connected(laptop) as socket:
+    service = struck(start, trouble) if isinstance(trouble, Cut) else troubled(start, trouble)
+    with connected(service) as socket:
         say(socket, *frames(silence(300)))
         events, closed = remaining(socket)
 
     assert kinds(events) == ["created"]
     assert closed.rcvd is None
-    assert laptop.emulator.live.sessions[0].bytes == 3 * 3_200
+    assert service.emulator.live.sessions[0].bytes == 3 * 3_200
 
 
 def test_a_fault_drops_the_connection_after_events(start: Start) -> None:
@@ -283,11 +283,11 @@ def test_the_connection_is_closed_with_a_code(start: Start, code: int) -> None:
 
 
 def test_a_fault_applies_to_one_session_only(start: Start) -> None:
-    laptop = troubled(start, Sever(1, code=1011))
-    with connected(laptop) as socket:
+    service = troubled(start, Sever(1, code=1011))
+    with connected(service) as socket:
         say(socket, appended(silence(100)))
         remaining(socket)
-    with connected(laptop) as socket:
+    with connected(service) as socket:
         say(socket, *frames(spoken("amber")), FINISH)
         assert transcripts(receive(socket, "finished")) == ["amber"]
 
@@ -332,14 +332,14 @@ def test_a_session_continues_after_a_stall(start: Start) -> None:
 
 
 def test_no_events_after_a_stall_without_end(start: Start) -> None:
-    laptop = troubled(start, Stall(2))
-    with connected(laptop) as socket:
+    service = troubled(start, Stall(2))
+    with connected(service) as socket:
         say(socket, *frames(spoken("amber")), FINISH)
         receive(socket, "created")
         with pytest.raises(TimeoutError):
             socket.recv(timeout=0.2)
 
-    assert laptop.emulator.live.sessions[0].frames == 2
+    assert service.emulator.live.sessions[0].frames == 2
 
 
 def test_doubled_reordered_and_failed_events(start: Start) -> None:
@@ -353,25 +353,25 @@ def test_doubled_reordered_and_failed_events(start: Start) -> None:
 
 
 def test_faults_can_be_armed_from_another_process(start: Start) -> None:
-    laptop = start(engine=Tones())
+    service = start(engine=Tones())
     rules = [{"surface": "realtime", "fault": {"type": "live", "troubles": [{"type": "sever", "after": 1}]}}]
-    httpx2.post(f"{laptop.url}/emulator/faults", json=rules, trust_env=False).raise_for_status()
+    httpx2.post(f"{service.url}/emulator/faults", json=rules, trust_env=False).raise_for_status()
 
-    with connected(laptop) as socket:
+    with connected(service) as socket:
         say(socket, appended(silence(100)))
         assert remaining(socket)[1].rcvd is None
 
 
 def test_a_blocking_engine_runs_in_a_thread(start: Start) -> None:
-    laptop = start(engine=Moonshine())
-    with connected(laptop) as socket:
+    service = start(engine=Moonshine())
+    with connected(service) as socket:
         say(socket, {"type": "session.update", "session": MANUAL}, *frames(silence(1_000)), FINISH)
         assert kinds(receive(socket, "finished")) == ["created", "updated", "finished"]
 
 
 def test_hypotheses_of_each_turn_in_turn(start: Start) -> None:
-    laptop = start(engine=scripted(HELLO, (Hypothesis("good bye"),)))
-    with connected(laptop) as socket:
+    service = start(engine=scripted(HELLO, (Hypothesis("good bye"),)))
+    with connected(service) as socket:
         say(socket, {"type": "session.update", "session": MANUAL})
         say(socket, *frames(silence(500)), COMMIT, *frames(silence(500)), COMMIT, FINISH)
         assert transcripts(receive(socket, "finished")) == ["hello world", "good bye"]

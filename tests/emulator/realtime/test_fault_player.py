@@ -1,4 +1,4 @@
-"""Troubles change the run of events as they say, and strike at the count they name, once."""
+"""Faults of a live session change its events, and occur once, at the given count."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.emulator.realtime.talk import COMMIT, FINISH, MANUAL, Event, Talk, de
 TURN = ["committed", "created", "text", "completed"]
 
 
-def told(*troubles: LiveFault, turns: int = 2) -> list[Event]:
-    talk, faulty = Talk(session=MANUAL), FaultPlayer(troubles, RealtimeWire())
+def played(*faults: LiveFault, turns: int = 2) -> list[Event]:
+    talk, faulty = Talk(session=MANUAL), FaultPlayer(faults, RealtimeWire())
     said = [message for _ in range(turns) for message in (*frames(spoken("amber")), COMMIT)]
     run = [event for message in [*said, FINISH] for event in faulty.events(talk.session.receive(json.dumps(message)))]
     return [decoded(event) for event in run]
 
 
 @pytest.mark.parametrize(
-    ("troubles", "heard"),
+    ("faults", "heard"),
     [
         ((), [*TURN, *TURN, "finished"]),
         ((Double("completed"),), [*TURN, "completed", *TURN, "completed", "finished"]),
@@ -35,18 +35,18 @@ def told(*troubles: LiveFault, turns: int = 2) -> list[Event]:
         ((Fail(1), Late(1, 2)), [*TURN[:3], *TURN, "failed", "finished"]),
     ],
 )
-def test_faults_change_the_events(troubles: tuple[LiveFault, ...], heard: list[str]) -> None:
-    assert kinds(told(*troubles)) == heard
+def test_faults_change_the_events(faults: tuple[LiveFault, ...], heard: list[str]) -> None:
+    assert kinds(played(*faults)) == heard
 
 
 def test_a_late_fault_reorders_two_results() -> None:
-    first, second = (event["item_id"] for event in told() if event["type"].endswith(".committed"))
+    first, second = (event["item_id"] for event in played() if event["type"].endswith(".committed"))
 
-    assert [e["item_id"] for e in told(Late(1, 2)) if e["type"].endswith(".completed")] == [second, first]
+    assert [e["item_id"] for e in played(Late(1, 2)) if e["type"].endswith(".completed")] == [second, first]
 
 
 def test_a_failure_has_no_event_id() -> None:
-    (failed,) = (event for event in told(Fail(2, code="c", message="m")) if event["type"].endswith(".failed"))
+    (failed,) = (event for event in played(Fail(2, code="c", message="m")) if event["type"].endswith(".failed"))
 
     assert failed == {
         "type": "conversation.item.input_audio_transcription.failed",
@@ -57,7 +57,7 @@ def test_a_failure_has_no_event_id() -> None:
 
 
 def test_a_double_fault_repeats_every_event() -> None:
-    assert len(told(Double())) == 2 * len(told())
+    assert len(played(Double())) == 2 * len(played())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The witness: the official `dashscope` package's live sessions, both generations, unchanged, against the emulator."""
+"""Live sessions with the official `dashscope` package, unmodified, in both generations."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dashscope.v2.resources.audio.realtime import RealtimeSession
 from compat.emulator import sample, sound
 from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.tones import Tones
-from tests.emulator.laptop import Laptop, Start
 from tests.emulator.realtime.talk import MODEL, Event, kinds, silence, spoken, transcripts
+from tests.emulator.running import RunningEmulator, Start
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
@@ -34,8 +34,8 @@ def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def address(laptop: Laptop) -> str:
-    return f"ws{laptop.url.removeprefix('http')}/api-ws/v1/realtime"
+def address(service: RunningEmulator) -> str:
+    return f"ws{service.url.removeprefix('http')}/api-ws/v1/realtime"
 
 
 def pieces(audio: bytes) -> Iterator[bytes]:
@@ -50,15 +50,15 @@ class Listening(OmniRealtimeCallback):
         self.events.append(message)
 
 
-def conversation(laptop: Laptop) -> tuple[OmniRealtimeConversation, Listening]:
+def conversation(service: RunningEmulator) -> tuple[OmniRealtimeConversation, Listening]:
     listening = Listening()
-    talk = OmniRealtimeConversation(model=MODEL, callback=listening, url=address(laptop), api_key="sk-test")
+    talk = OmniRealtimeConversation(model=MODEL, callback=listening, url=address(service), api_key="sk-test")
     talk.connect()
     return talk, listening
 
 
-def classic(laptop: Laptop, audio: bytes, *, vad: bool) -> list[Event]:
-    talk, listening = conversation(laptop)
+def classic(service: RunningEmulator, audio: bytes, *, vad: bool) -> list[Event]:
+    talk, listening = conversation(service)
     talk.update_session(
         output_modalities=[MultiModality.TEXT],
         enable_turn_detection=vad,
@@ -78,14 +78,14 @@ def classic(laptop: Laptop, audio: bytes, *, vad: bool) -> list[Event]:
 
 
 def test_the_classic_conversation_under_vad(start: Start) -> None:
-    laptop = start(engine=Tones())
+    service = start(engine=Tones())
 
-    events = classic(laptop, AUDIO, vad=True)
+    events = classic(service, AUDIO, vad=True)
 
     turn = ["speech_started", "text", "speech_stopped", "committed", "created", "text", "completed"]
     assert kinds(events) == ["created", "updated", *turn, *turn, "finished"]
     assert transcripts(events) == ["amber basil", "cedar"]
-    assert laptop.emulator.live.sessions[0].bytes == len(AUDIO)
+    assert service.emulator.live.sessions[0].bytes == len(AUDIO)
 
 
 def test_the_classic_conversation_by_hand(start: Start) -> None:
@@ -112,13 +112,13 @@ def test_the_classic_conversation_with_real_speech(start: Start) -> None:
     assert len([event for event in events if event["type"].endswith(".text")]) > 4
 
 
-def newer(laptop: Laptop, *, model: str = MODEL) -> RealtimeSession:
-    client = Client(api_key="sk-test", base_url=laptop.url)
-    return client.audio.realtime.connect(model=model, ws_url=address(laptop), timeout=60)
+def newer(service: RunningEmulator, *, model: str = MODEL) -> RealtimeSession:
+    client = Client(api_key="sk-test", base_url=service.url)
+    return client.audio.realtime.connect(model=model, ws_url=address(service), timeout=60)
 
 
-def modern(laptop: Laptop, audio: bytes, *, vad: bool) -> list[Event]:
-    with newer(laptop) as session:
+def modern(service: RunningEmulator, audio: bytes, *, vad: bool) -> list[Event]:
+    with newer(service) as session:
         session.update_session(
             ["text"],
             enable_turn_detection=vad,
@@ -157,10 +157,10 @@ def test_the_newer_client_goes_on_after_an_error_about_a_message(start: Start) -
 
 
 def test_the_newer_client_with_a_wrong_key(start: Start) -> None:
-    laptop = start(keys=frozenset({"sk-other"}))
+    service = start(keys=frozenset({"sk-other"}))
 
     with pytest.raises(Exception, match="401"):
-        newer(laptop).connect()
+        newer(service).connect()
 
 
 def test_the_newer_client_with_an_unknown_model(start: Start) -> None:

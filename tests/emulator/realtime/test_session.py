@@ -1,4 +1,4 @@
-"""Conversations with a live session: what is said, what is heard, in the documented order; and every refusal."""
+"""Conversations with a live session: events in the documented order, and every refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speech is found by its loudness, at the right time, and the same however the audio was cut."""
+"""Speech is detected by its level, at the right time, however the audio is split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of recognisers, as their sources and documents have them, become sentences with times."""
+"""Responses of other servers, as documented and as found in their sources, become sentences with times."""
 
 from __future__ import annotations
 

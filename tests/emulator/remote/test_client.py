@@ -1,4 +1,4 @@
-"""The client of a recogniser: what it sends, what it finds out, and what it says when something is wrong."""
+"""The client of another server: its requests, what it learns from refusals, and its errors."""
 
 from __future__ import annotations
 

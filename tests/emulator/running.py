@@ -1,4 +1,4 @@
-"""A running emulator as a test sees it: its address, its state, and the requests that its surfaces know."""
+"""A running emulator on a real port, with requests to each of its surfaces."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def data_uri(sound: bytes, mime: str = "audio/wav") -> str:
     return f"data:{mime};base64,{base64.b64encode(sound).decode()}"
 
 
-class Laptop:
-    """One emulator, spoken to with one key."""
+class RunningEmulator:
+    """A running emulator: its URL, its state as `emulator`, and an HTTP client with one key."""
 
     def __init__(self, url: str, emulator: Emulator, http: httpx2.Client) -> None:
         self.url = url
@@ -95,7 +95,7 @@ class Laptop:
         return self.http.post(GENERATION, json=body, headers=SSE if sse else {})
 
     def upload(self, sound: bytes, *, model: str, name: str = "a.wav") -> str:
-        """Policy, form POST; the object's address."""
+        """Upload a file, and return its `oss://` address."""
         policy = self.http.get("/api/v1/uploads", params={"action": "getPolicy", "model": model}).json()["data"]
         stored = self.post_form(policy, sound, name=name)
         assert (stored.status_code, stored.content) == (200, b"")
@@ -104,7 +104,7 @@ class Laptop:
     def post_form(
         self, policy: dict[str, Any], sound: bytes, other: dict[str, str] | None = None, *, name: str = "a.wav"
     ) -> httpx2.Response:
-        """The form as the documents have it, but for what is `other`."""
+        """Post the documented form, with the fields in `other` replaced or added."""
         fields = {
             "OSSAccessKeyId": policy["oss_access_key_id"],
             "Signature": policy["signature"],
@@ -130,7 +130,7 @@ class Laptop:
         return body
 
     def finished(self, task_id: str) -> dict[str, Any]:
-        """The query that tells of the task's end."""
+        """Query a task until it has ended, and return the last response."""
         end = time.monotonic() + 20
         while time.monotonic() < end:
             body = self.query(task_id)
@@ -139,7 +139,7 @@ class Laptop:
         raise AssertionError("the task did not end")
 
     def transcribe(self, model: str, sound: bytes | None = None, **parameters: object) -> dict[str, Any]:
-        """Upload, submit, wait: the last query."""
+        """Transcribe a file with a task, and return the response to the last query."""
         url = self.upload(wav() if sound is None else sound, model=model)
         given = {"file_url": url} if model.startswith("qwen3-") else {"file_urls": [url]}
         return self.finished(self.submit(model, given, True, **parameters).json()["output"]["task_id"])
@@ -156,28 +156,28 @@ class Settings(TypedDict, total=False):
 
 
 class Start(Protocol):
-    def __call__(self, *turns: Sequence[Sentence], **settings: Unpack[Settings]) -> Laptop: ...
+    def __call__(self, *turns: Sequence[Sentence], **settings: Unpack[Settings]) -> RunningEmulator: ...
 
 
 @contextlib.contextmanager
-def started(*turns: Sequence[Sentence], **settings: Unpack[Settings]) -> Iterator[Laptop]:
-    """An emulator that hears `turns`; without any it always hears SPOKEN. `engine=` takes their place."""
+def started(*turns: Sequence[Sentence], **settings: Unpack[Settings]) -> Iterator[RunningEmulator]:
+    """Run an emulator whose engine returns `turns`, by default SPOKEN each time. `engine` replaces that engine."""
     scripted: Settings = {"engine": Scripted(*(turns or (SPOKEN,)))}
     app = create_app(**(scripted | settings))
     headers = {"authorization": "Bearer sk-test"}
     ws = WebSocketProtocol if app.state.emulator.readings.pongs else Unanswering
     with serve(app, ws=ws) as url, httpx2.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as http:
-        yield Laptop(url, app.state.emulator, http)
+        yield RunningEmulator(url, app.state.emulator, http)
 
 
 def chunks(answer: httpx2.Response) -> list[dict[str, Any]]:
-    """The JSON of an event stream, in either framing, without [DONE]."""
+    """Return the JSON of an event stream, in either framing, without [DONE]."""
     lines = [line.removeprefix("data:").strip() for line in answer.text.splitlines() if line.startswith("data:")]
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
 def result(address: str) -> dict[str, Any]:
-    """A result file, fetched without the key."""
+    """Return a result file, fetched without the key."""
     with httpx2.Client(trust_env=False) as http:
         body: dict[str, Any] = http.get(address).raise_for_status().json()
     return body
