@@ -289,15 +289,21 @@ def test_the_example_page_translates_a_minute_over_a_connection_that_is_cut(tab:
         page.goto(f"{page.url}example?server={base_url.removesuffix('/v1')}")
         page.on("websocket", follow)
         with page.expect_websocket() as opened:
-            page.get_by_role("button").click()
+            page.get_by_role("button", name="Speak").click()
         page.wait_for_function("globalThis.ended", timeout=180_000)
         with opened.value.expect_event("close"):
-            page.get_by_role("button").click()  # "Stop" alone
+            page.get_by_role("button", name="Stop").click()
 
-        expect(page.locator("p").first).to_have_text(" ".join(turn.text for turn in recording.turns))
-        expect(page.locator("p").last).to_have_text(expected(recording, "[es]"))
+        source, target = " ".join(turn.text for turn in recording.turns), expected(recording, "[es]")
+        expect(page.locator("p").first).to_have_text(source)
+        expect(page.locator("p").last).to_have_text(target)
+        expect(page.get_by_role("button", name="Stop")).to_be_hidden()
         assert [word.text for word in recording.words] == heard(page)
-        expect(page.get_by_role("button")).to_have_count(0)
+        page.get_by_role("button", name="Copy").click()
+        assert f"{source}\n{target}\n" == page.evaluate("navigator.clipboard.readText()")
+        page.get_by_role("button", name="Speak").click()
+        page.get_by_role("button", name="Stop").wait_for()
+        expect(page.locator("p").last).to_have_text(target)
     assert wire.broken > 5
 
 

@@ -28,7 +28,8 @@ RECORDING = """
   // the microphone plays the words once, when the call is connected
   const answer = RTCPeerConnection.prototype.setRemoteDescription;
   RTCPeerConnection.prototype.setRemoteDescription = function (description) {
-    this.onconnectionstatechange = () => this.connectionState === "connected" && microphone.start();
+    const begin = () => this.connectionState === "connected" && microphone.start();
+    this.addEventListener("connectionstatechange", begin);
     return answer.call(this, description);
   };
   let microphone;
@@ -88,12 +89,12 @@ def called(context: BrowserContext, address: str) -> tuple[str, list[str]]:
     page = context.new_page()
     page.add_init_script(RECORDING)
     page.goto(address)
-    page.get_by_role("button").click()
+    page.get_by_role("button", name="Speak").click()
     expect(page.locator("p")).to_contain_text(WORDS[-1])
     page.wait_for_function(OVER, timeout=60_000, polling=200)
     shown, recorded = page.locator("p").inner_text(), page.evaluate("() => recorded")
-    page.get_by_role("button").click()  # "Stop" alone
-    expect(page.get_by_role("button")).to_have_count(0)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Speak")).to_be_visible()
     page.close()
     return shown, heard(np.array(recorded))
 
