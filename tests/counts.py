@@ -1,10 +1,13 @@
-"""The emulator's request counts, for tests that wait for a request."""
+"""The emulator's request counts, for tests that wait for a request, and the times of its calls."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat.emulator.state import Emulator
 
@@ -32,3 +35,16 @@ def counted(emulator: Emulator) -> Counts:
     counts = Counts()
     emulator.counts = counts
     return counts
+
+
+class Clocked:
+    """Wraps the service and records the times of calls to multimodal-generation."""
+
+    def __init__(self, service: ASGIApp) -> None:
+        self.times: list[float] = []
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path", "").endswith("/multimodal-generation/generation"):
+            self.times.append(time.monotonic())
+        await self._service(scope, receive, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 
@@ -16,3 +17,9 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
             return
         gate.wait(EVERY)
     raise AssertionError(f"the condition was not met within {seconds:.0f} s")
+
+
+async def settled(iterations: int = 20) -> None:
+    """Let the tasks of this event loop run for so many iterations: enough for all that wait for nothing else."""
+    for _ in range(iterations):
+        await asyncio.sleep(0)

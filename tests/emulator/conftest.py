@@ -15,3 +15,11 @@ def start() -> Iterator[Start]:
     """Starts emulators; all of them end with the test."""
     with contextlib.ExitStack() as stack:
         yield lambda *turns, **settings: stack.enter_context(started(*turns, **settings))
+
+
+@pytest.fixture
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the official package use no proxy for loopback, and ignore DashScope's variables in the environment."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("DASHSCOPE_WORKSPACE", "DASHSCOPE_REGION", "DASHSCOPE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)

@@ -18,15 +18,11 @@ from tests.emulator.running import RunningEmulator, Start
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
     pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning"),
+    pytest.mark.usefixtures("direct"),
 ]
 PATH = "/api/v1/services/audio/asr/customization"
 WORDS = [{"text": "Dickens", "weight": 4, "lang": "en"}, {"text": "狄更斯", "weight": 50}]
 MODEL = "qwen-audio-3.1-asr-flash-streaming"
-
-
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -63,17 +61,6 @@ def server(folder: Path) -> Iterator[RunningServer]:
         attempts=2,
     ) as opened:
         yield opened
-
-
-@pytest.fixture
-def charged(folder: Path) -> Callable[[str], int]:
-    """Return a function for the milliseconds that a key has been charged."""
-
-    def read(name: str) -> int:
-        with contextlib.closing(sqlite3.connect(folder / "jobs.sqlite")) as db:
-            return sum(ms for (ms,) in db.execute("SELECT ms FROM charged WHERE client = ?", (name,)))
-
-    return read
 
 
 @pytest.fixture(scope="module")

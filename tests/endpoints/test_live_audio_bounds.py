@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -49,17 +48,6 @@ def server(folder: Path) -> Iterator[RunningServer]:
 def session(server: RunningServer) -> Connect:
     """Return a function that opens a session with the key of this name."""
     return lambda name: live_client(server, additional_headers={"authorization": f"Bearer sk-{name}-123"})
-
-
-@pytest.fixture
-def charged(folder: Path) -> Callable[[str], int]:
-    """Return a function for the milliseconds that a key has been charged."""
-
-    def read(name: str) -> int:
-        with contextlib.closing(sqlite3.connect(folder / "jobs.sqlite")) as db:
-            return sum(ms for (ms,) in db.execute("SELECT ms FROM charged WHERE client = ?", (name,)))
-
-    return read
 
 
 async def configure(client: LiveClient, turns: str) -> None:

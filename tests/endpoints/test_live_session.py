@@ -29,6 +29,7 @@ from compat.spending.allowance import STEP, Allowance
 from compat.upstream.shares import Holding, Shares
 from compat.upstream.sockets import Sockets
 from tests.endpoints.live import live_server
+from tests.polling import settled
 from tests.server.test_websocket import WHOLE as HANDSHAKE
 
 OTHERS = Party("others")
@@ -125,11 +126,6 @@ async def _fits(*_: object) -> None:
 
 async def _translated(text: str, *_: object) -> str:
     return text
-
-
-async def settled() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 async def test_the_allowance_of_a_call_is_extended_before_its_track_needs_it() -> None:

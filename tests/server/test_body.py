@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from compat.endpoints.usual import WHOLE
+from tests.polling import settled
 from tests.server.stage import Wire, connected
 from tests.servers import serve
 from tests.tls import certificate
@@ -58,6 +59,7 @@ APP = Starlette(
         Route("/brief", brief),
     ]
 )
+
 APP.state.retire = APP.state.leave = at_once
 
 
@@ -73,11 +75,6 @@ CHECKSUM = str(sum(BODY)).encode()
 @pytest.fixture(autouse=True)
 def forgotten() -> None:
     OUTCOMES.clear()
-
-
-async def settled() -> None:
-    for _ in range(12):
-        await asyncio.sleep(0)
 
 
 async def test_a_body_is_whole_wherever_it_is_split_and_the_next_request_is_answered() -> None:

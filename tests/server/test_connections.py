@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import socket
@@ -19,6 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from compat.server.connections import SPARE, YOUNG, Connections, ConnectionSlot, fitting
+from tests.polling import settled
 from tests.server.stage import Wire, connected
 from tests.servers import serve
 
@@ -167,8 +167,7 @@ async def test_a_connection_with_a_discarded_body_counts_as_idle() -> None:
     connections, wire = Connections(1), Wire()
     async with connected(APP, wire, connections) as (protocol, loop):
         protocol.data_received(HOLDING["half a body"].replace(b"/", b"/nowhere", 1))
-        for _ in range(20):
-            await asyncio.sleep(0)
+        await settled()
         await loop.until(YOUNG)
         slot = connections.enter("b", lambda: None, loop.now)
 

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from compat.server.run import config
 from compat.server.websocket import BLOCK, FRAMES, WebSocketProtocol
+from tests.polling import settled
 from tests.server.stage import Wire
 from tests.server.test_websocket import OPEN, echo
 from tests.servers import serve
@@ -116,8 +117,7 @@ async def test_the_last_ping_and_the_close_are_answered_once_the_client_reads(pi
     session = WebSocketProtocol(config(app), ServerState(), {}, asyncio.get_running_loop())
     session.connection_made(wire)
     session.data_received(OPEN)
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await settled()
     assert session.handshake_complete
     session.pause_writing()
     sent = [PING] * (pings - 1) + [b"\x89\x81" + ZERO + b"z", GOODBYE]

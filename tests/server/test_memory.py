@@ -21,6 +21,7 @@ from compat.server.memory import FREE, Memory
 from compat.server.run import LARGEST_FRAME, PONG, config
 from compat.server.websocket import WebSocketProtocol
 from compat.upstream.shares import Shares
+from tests.polling import settled
 from tests.server.stage import Loop, Wire
 from tests.server.test_websocket import OPEN
 from tests.servers import serve
@@ -124,11 +125,6 @@ async def session(app: SlowApp, shares: Shares) -> AsyncIterator[tuple[WebSocket
         protocol.connection_lost(None)
         app.next.release()
         await asyncio.gather(*protocol.tasks)
-
-
-async def settled() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 async def test_the_next_long_message_is_read_when_the_application_asks_for_it() -> None:

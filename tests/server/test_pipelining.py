@@ -12,6 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from compat.server.http import HEAD_BLOCK
+from tests.polling import settled
 from tests.server.stage import Wire, connected
 
 TRAILED: list[bool] = []
@@ -43,11 +44,6 @@ UPGRADE = (
 
 def get(path: str) -> bytes:
     return f"GET /{path} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
-
-
-async def settled() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])

@@ -16,6 +16,7 @@ from websockets.utils import apply_mask
 
 from compat.server.run import config
 from compat.server.websocket import FRAMES, WebSocketProtocol
+from tests.polling import settled
 from tests.server.stage import Loop, Wire
 from tests.server.test_websocket import OPEN
 
@@ -53,22 +54,17 @@ async def exchanged(
     protocol = WebSocketProtocol(config(app), ServerState(), {}, cast("asyncio.AbstractEventLoop", Loop()))
     protocol.connection_made(wire)
     protocol.data_received(OPEN)
-    await settled()
+    await settled(50)
     for part in parts:
         protocol.data_received(part)
         if pauses:
-            await settled()
-    await settled()
+            await settled(50)
+    await settled(50)
     protocol.data_received(end + frame(0x81, b"more"))
-    await settled()
+    await settled(50)
     protocol.connection_lost(None)
     await asyncio.gather(*protocol.tasks)
     return app.messages, wire.written.partition(b"\r\n\r\n")[2]
-
-
-async def settled() -> None:
-    for _ in range(50):
-        await asyncio.sleep(0)
 
 
 def frame(first: int, payload: bytes, *, masked: bool = True, bits: int = 7) -> bytes:
@@ -141,7 +137,7 @@ async def test_other_connections_run_between_the_frames_of_a_burst() -> None:
     protocol = WebSocketProtocol(config(app), ServerState(), {}, cast("asyncio.AbstractEventLoop", Loop()))
     protocol.connection_made(wire)
     protocol.data_received(OPEN)
-    await settled()
+    await settled(50)
     protocol.data_received(frame(Opcode.TEXT | 0x80, b"{}" * 10) * count)
     steps = []
     while handled < count:

@@ -8,7 +8,6 @@ import json
 import re
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -26,7 +24,7 @@ from compat.emulator.engine import Hypothesis, Sentence
 from compat.emulator.engines.scripted import Scripted
 from compat.emulator.faults import Faults, Hang, Refuse, Rule, Slow
 from tests.audio import media
-from tests.counts import counted
+from tests.counts import Clocked, counted
 from tests.hangups import hang_up
 from tests.polling import until
 from tests.processes import server_process
@@ -46,19 +44,6 @@ narrow  key-of-narrow  realtime        concurrency=2
 prom    key-of-prom    rest,admin
 """
 ANNE = "key-of-anne"
-
-
-class Clocked:
-    """Wraps the service and records the times of calls to the model RATED."""
-
-    def __init__(self, service: ASGIApp) -> None:
-        self.times: list[float] = []
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path", "").endswith("/multimodal-generation/generation"):
-            self.times.append(time.monotonic())
-        await self._service(scope, receive, send)
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from tests.witnesses import installed
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
     pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning"),
+    pytest.mark.usefixtures("direct"),
 ]
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -36,14 +37,6 @@ CONTEXT = [{"role": "user", "content": [{"type": "input_text", "text": "Who?"}]}
 LATENCY = Hang(0.5)
 """Network latency. Without any, `start()` of the classic class may end its own input: its thread finds that recognition
 is not running yet."""
-
-
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use no proxy for loopback, and ignore DashScope's variables in the environment."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("DASHSCOPE_WORKSPACE", "DASHSCOPE_REGION", "DASHSCOPE_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def address(service: RunningEmulator) -> str:

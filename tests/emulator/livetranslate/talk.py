@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from compat.emulator.engines.tones import Decoder, Tones
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.live_settings import LiveLimits, TranslationReadings
 from compat.emulator.livetranslate.session import TranslationSession
-from tests.emulator.realtime.talk import Event, decoded
+from tests.emulator.realtime.talk import Event, SessionTalk, decoded
 
 OLDEST = "qwen3-livetranslate-flash-realtime"
 FLAT = "qwen3.5-livetranslate-flash-realtime"
@@ -30,8 +29,8 @@ def settings(model: str, target: str = "zh", *, audio: bool = False, transcript:
     return {"modalities": kinds, "input_audio_format": "pcm", "translation": translation} | source
 
 
-class Talk:
-    """Everything said to it is answered at once."""
+class Talk(SessionTalk):
+    """A conversation with a session of translation."""
 
     def __init__(
         self,
@@ -48,17 +47,6 @@ class Talk:
         if session is not None:
             (self.updated,) = self.say({"type": "session.update", "session": session})
             assert self.updated["type"] == "session.updated", self.updated
-
-    def say(self, *messages: Event) -> list[Event]:
-        return [decoded(event) for message in messages for event in self.session.receive(json.dumps(message))]
-
-    def refusal(self, message: Event) -> Event:
-        """The one error that a message leads to."""
-        (event,) = self.say(message)
-        assert event["type"] == "error"
-        error: Event = event["error"]
-        assert error["type"] == "invalid_request_error"
-        return error
 
 
 def of(kind: str, events: list[Event]) -> list[Event]:

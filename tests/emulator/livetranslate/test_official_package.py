@@ -21,17 +21,17 @@ from dashscope.v2.resources.audio.realtime import RealtimeSession
 from compat.emulator.live_settings import TranslationReadings
 from compat.emulator.readings import Readings
 from tests.emulator.livetranslate.talk import FLAT, NESTED, OLDEST, audio, of, said
+from tests.emulator.realtime.official import Listening, address, pieces
 from tests.emulator.realtime.talk import Event, silence, spoken
-from tests.emulator.realtime.test_official_package import Listening, _direct, address, pieces
 from tests.emulator.running import RunningEmulator
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
     pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning"),
+    pytest.mark.usefixtures("direct"),
 ]
 AUDIO = spoken("amber", "basil", "cedar") + silence(1_000) + spoken("river") + silence(1_000)
 EXAMPLE = "dashscope.examples.01_atomic_capabilities.audio.direct_call.realtime_translation"
-__all__ = ["_direct"]
 
 
 def session(service: RunningEmulator, model: str) -> RealtimeSession:

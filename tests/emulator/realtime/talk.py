@@ -13,6 +13,7 @@ from compat.emulator.engines.scripted import Scripted
 from compat.emulator.engines.tones import Tones, encode, lay
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.live_settings import LiveLimits, LiveReadings
+from compat.emulator.realtime.live_session import LiveSession
 from compat.emulator.realtime.session import Session
 
 MODEL = "qwen3-asr-flash-realtime"
@@ -52,8 +53,28 @@ COMMIT: Event = {"type": "input_audio_buffer.commit"}
 FINISH: Event = {"type": "session.finish"}
 
 
-class Talk:
-    """Everything said to it is answered at once."""
+class SessionTalk:
+    """Sends messages to a session, and returns the events that answer them."""
+
+    session: LiveSession[Any, Any]
+
+    def say(self, *messages: Event) -> list[Event]:
+        return [decoded(event) for message in messages for event in self.session.receive(json.dumps(message))]
+
+    def raw(self, text: str) -> list[Event]:
+        return [decoded(event) for event in self.session.receive(text)]
+
+    def refusal(self, message: Event) -> Event:
+        """Send a message that is refused, and return its error."""
+        (event,) = self.say(message)
+        assert event["type"] == "error"
+        error: Event = event["error"]
+        assert error["type"] == "invalid_request_error"
+        return error
+
+
+class Talk(SessionTalk):
+    """A conversation with a session of transcription."""
 
     def __init__(
         self,
@@ -69,20 +90,6 @@ class Talk:
         if session is not None:
             (updated,) = self.say({"type": "session.update", "session": session})
             assert updated["type"] == "session.updated"
-
-    def say(self, *messages: Event) -> list[Event]:
-        return [decoded(event) for message in messages for event in self.session.receive(json.dumps(message))]
-
-    def raw(self, text: str) -> list[Event]:
-        return [decoded(event) for event in self.session.receive(text)]
-
-    def refusal(self, message: Event) -> Event:
-        """The one error that a message leads to."""
-        (event,) = self.say(message)
-        assert event["type"] == "error"
-        error: Event = event["error"]
-        assert error["type"] == "invalid_request_error"
-        return error
 
 
 def decoded(event: object) -> Event:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from dashscope import Client
-from dashscope.audio.qwen_omni import MultiModality, OmniRealtimeCallback, OmniRealtimeConversation
+from dashscope.audio.qwen_omni import MultiModality, OmniRealtimeConversation
 from dashscope.audio.qwen_omni.omni_realtime import TranscriptionParams
 from dashscope.v2.errors import DashScopeError
 from dashscope.v2.resources.audio.realtime import RealtimeSession
@@ -16,38 +14,16 @@ from dashscope.v2.resources.audio.realtime import RealtimeSession
 from compat.emulator import sample, sound
 from compat.emulator.engines.moonshine import Moonshine
 from compat.emulator.engines.tones import Tones
+from tests.emulator.realtime.official import Listening, address, pieces
 from tests.emulator.realtime.talk import MODEL, Event, kinds, silence, spoken, transcripts
 from tests.emulator.running import RunningEmulator, Start
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:dashscope.*"),
     pytest.mark.filterwarnings("ignore:dashscope 2.0 audio API is a preview:FutureWarning"),
+    pytest.mark.usefixtures("direct"),
 ]
 AUDIO = spoken("amber", "basil") + silence(1_000) + spoken("cedar") + silence(1_000)
-
-
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy for the loopback, and no settings of whoever runs this."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("DASHSCOPE_WORKSPACE", "DASHSCOPE_REGION", "DASHSCOPE_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def address(service: RunningEmulator) -> str:
-    return f"ws{service.url.removeprefix('http')}/api-ws/v1/realtime"
-
-
-def pieces(audio: bytes) -> Iterator[bytes]:
-    return (audio[at : at + 3_200] for at in range(0, len(audio), 3_200))
-
-
-class Listening(OmniRealtimeCallback):
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def on_event(self, message: Any) -> None:  # noqa: ANN401
-        self.events.append(message)
 
 
 def conversation(service: RunningEmulator) -> tuple[OmniRealtimeConversation, Listening]:
