@@ -20,6 +20,6 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
 
 
 async def settled(iterations: int = 20) -> None:
-    """Let the tasks of this event loop run for so many iterations: enough for all that wait for nothing else."""
+    """Let the event loop run for this many iterations, enough for tasks that wait for no I/O or timer."""
     for _ in range(iterations):
         await asyncio.sleep(0)

@@ -45,7 +45,7 @@ Answer = Callable[[Received], Response]
 
 
 class Recogniser:
-    """What a server was asked. `url` is its base URL; `models` are the names that it lists, None for no list.
+    """The requests to a server. `url` is its base URL; `models` are the names that it lists, None for no list.
     `refuses`: it lists them for no key."""
 
     def __init__(self, answer: Answer, models: list[str] | None) -> None:

@@ -57,7 +57,7 @@ PROBES = {
 
 
 def report(settings: Settings) -> int:
-    """Print the report and return the exit status: 1 if something is at fault, otherwise 0."""
+    """Print the report and return the exit status: 1 if a check fails, otherwise 0."""
     console = Console(soft_wrap=True)
     console.print(configuration(settings))
     return _printed(console, asyncio.run(_everything(settings)))
@@ -75,7 +75,7 @@ def _printed(console: Console, findings: Iterable[Finding]) -> int:
         took = "" if finding.ms is None else f" ({finding.ms:.0f} ms)"
         console.print(Text.assemble((f"{finding.state:5}", style), f"  {finding.surface}: {finding.answer}{took}"))
     faults = sum(not finding.healthy for finding in findings)
-    console.print(Text(f"{faults} of {len(findings)} at fault" if faults else "Nothing is at fault."))
+    console.print(Text(f"{faults} of {len(findings)} checks failed." if faults else "All checks passed."))
     return 1 if faults else 0
 
 

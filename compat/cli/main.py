@@ -298,7 +298,7 @@ def doctor(url: str | None) -> None:
     """Check this machine and DashScope.
 
     Show the settings in force, which of DashScope's surfaces respond, and how fast. With --url, check a running server
-    with the key OPENAI_API_KEY. The exit status is 1 if something is at fault.
+    with the key OPENAI_API_KEY. The exit status is 1 if a check fails.
     """
     from compat.cli.doctor import report, report_server
 

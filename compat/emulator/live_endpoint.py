@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import re
 import uuid
+from functools import partial
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute
 from starlette.websockets import WebSocket
 
-from compat.emulator import refusals
 from compat.emulator.engine import DistantEngine
 from compat.emulator.faults import SurfaceName
 from compat.emulator.live_records import LiveRecord
@@ -19,7 +17,7 @@ from compat.emulator.live_settings import LiveLimits
 from compat.emulator.livetranslate import languages
 from compat.emulator.livetranslate.session import TranslationSession
 from compat.emulator.livetranslate.wire import TranslationWire
-from compat.emulator.realtime.connection import LiveConnection, LiveMachine, accept
+from compat.emulator.realtime.connection import LiveConnection, LiveMachine, accept, socket_routes
 from compat.emulator.realtime.messages import ServerEvent
 from compat.emulator.realtime.session import Session
 from compat.emulator.realtime.wire import RealtimeWire
@@ -32,13 +30,7 @@ MODEL = re.compile(r"qwen3-asr-flash-realtime(-\d{4}-\d{2}-\d{2})?")
 
 
 def routes(emulator: Emulator) -> list[BaseRoute]:
-    async def live(socket: WebSocket) -> None:
-        await _serve(emulator, socket)
-
-    async def no_socket(request: Request) -> Response:
-        return refusals.native(refusals.not_supported(request.method), str(uuid.uuid4()))
-
-    return [WebSocketRoute(PATH, live), Route(PATH, no_socket)]
+    return socket_routes(PATH, partial(_serve, emulator))
 
 
 async def _serve(emulator: Emulator, socket: WebSocket) -> None:

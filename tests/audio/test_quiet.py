@@ -1,4 +1,4 @@
-"""The quietest 20 ms between two times, where speech goes on after a pause, and whether sound may be speech."""
+"""The quietest 20 ms between two times, where speech resumes after a pause, and whether sound may be speech."""
 
 from __future__ import annotations
 

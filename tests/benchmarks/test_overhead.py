@@ -1,4 +1,4 @@
-"""The overhead benchmark runs against the server as it is."""
+"""The overhead benchmark runs against the current server."""
 
 from __future__ import annotations
 

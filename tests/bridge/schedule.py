@@ -20,8 +20,10 @@ _pauses = st.integers(60, 120).map(lambda tenths: tenths * 10)
 
 
 def conversations(examples: int) -> settings:
-    """Settings of a test with so many examples, always the same ones. With `EXAMPLES` in the environment: with so many
-    as that says, different ones in each run."""
+    """Return settings of Hypothesis for this number of fixed examples.
+
+    `EXAMPLES` in the environment sets another number; the examples then differ in each run.
+    """
     wanted = os.environ.get("EXAMPLES")
     return settings(
         max_examples=int(wanted or examples),
@@ -81,7 +83,7 @@ def speeches(fewest: int, most: int) -> st.SearchStrategy[Speech]:
 
 
 def traits(*, splits: bool = False) -> st.SearchStrategy[dict[str, Any]]:
-    """Generate fields of a simulated service. With `splits`, it may end turns earlier than it is asked to."""
+    """Generate fields of a simulated service. With `splits`, it may end turns earlier than requested."""
     return st.fixed_dictionaries(
         {
             "late": st.integers(0, 2),

@@ -208,7 +208,7 @@ def lost(error: CompatError | None = None) -> Step:
 
 
 def later(seconds: float) -> Step:
-    """Time passes; the machine is woken if it asked for it."""
+    """Let time pass, and wake the bridge at its alarm."""
 
     def pass_time(stage: Stage) -> list[Action]:
         stage.now += seconds
@@ -242,7 +242,7 @@ def sound(ms: int, rate: int = 16000, width: int = 2) -> bytes:
 
 
 def append(data: bytes | int) -> Step:
-    """Sound, or so many ms of silence at 16 kHz."""
+    """Append this audio, or this many ms of silence at 16 kHz."""
     pcm = sound(data) if isinstance(data, int) else data
     return client("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
 
@@ -252,7 +252,7 @@ clear = client("input_audio_buffer.clear")
 
 
 def update(**audio_input: object) -> Step:
-    """A GA update; 16 kHz is what most tables use, so that what goes in is what comes out."""
+    """Send a GA update. Most tables use 16 kHz, so that audio is passed on unchanged."""
     return client("session.update", session={"type": "transcription", "audio": {"input": audio_input}})
 
 

@@ -1,4 +1,4 @@
-"""A simulated service of the run-task protocol, and the rules of that protocol for the one who sends."""
+"""A simulated service of the run-task protocol, which checks the protocol's rules for clients."""
 
 from __future__ import annotations
 

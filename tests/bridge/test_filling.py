@@ -18,7 +18,7 @@ def listening(model: str) -> Listening:
 
 
 def send(listening: Listening, pcm: bytes, seconds: float, late: float = 0.0) -> None:
-    """Send so many seconds of sound at a time, each `late` after it was spoken."""
+    """Send this many seconds of audio at a time, each `late` seconds after it was spoken."""
     step = round(seconds * RATE) * 2
     for at in range(0, len(pcm), step):
         listening.append(pcm[at : at + step])

@@ -1,4 +1,4 @@
-"""Whatever comes from either side, in whatever order: the machine goes on, and what it says is events."""
+"""Random events of both sides in any order: the bridge continues, and its output consists of valid events."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ steps = st.lists(
 
 @dataclass
 class Stand:
-    """Says to the machine only what may be said at that point."""
+    """Calls only those methods of the bridge that are allowed at that point."""
 
     bridge: Bridge
     now: float = 1000.0
@@ -232,7 +232,7 @@ class Stand:
         self.do(self.bridge.from_upstream(frame, self.now))
 
     def settle(self) -> None:
-        """Nobody says more, nothing breaks any more, and the service does no more than to end its sessions."""
+        """Let the session settle: no more events or faults, and the service only ends its sessions."""
         for _ in range(200):
             if self.bridge.over:
                 return
@@ -249,7 +249,7 @@ class Stand:
         return [frame["item_id"] for frame in self.frames if frame["type"].endswith(kinds)]
 
     def do(self, actions: list[Action], after: float = 0.0) -> None:
-        """`after`: whatever was due then is done."""
+        """Do the steps that are due after this one."""
         for action in actions:
             match action:
                 case ToClient(text):

@@ -1,4 +1,4 @@
-"""Conversations of sessions that translate: what the client hears, and in which order."""
+"""Conversations of sessions that translate: the events for the client, and their order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def by_sentence(*turns: bytes) -> Listening:
 
 
 def told(client: Listening) -> list[str]:
-    """What the client was told, from its first words on."""
+    """Return the client's events from the first words on."""
     lines = []
     for frame in client.frames:
         match frame["type"].removeprefix("session."):
@@ -116,7 +116,7 @@ def test_speech_without_an_answer_at_the_end_of_a_session_is_one_error(model: st
 
 
 def test_every_turn_that_fails_is_an_error() -> None:
-    """Also if nothing is said between two of them."""
+    """Also without speech between two of them."""
     client = Listening(Service(), TEXT_ONLY, language="es")
     client.connect()
     client.append(silence(3000))

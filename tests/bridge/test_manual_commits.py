@@ -245,7 +245,7 @@ TURN: Conversation = spoken("t1", "item_1", "hi", None, 200, 1000)
     ids=["at once", "never", "never, late", "before the turn's result", "after a loss"],
 )  # fmt: skip
 def test_a_commit_behind_a_turn_that_the_service_ended_is_answered_by_an_empty_item(answer: Conversation) -> None:
-    """All the sound and the commit come before the service says a word."""
+    """The client sends all audio and the commit before the service reports anything."""
     play(detecting(), [*POURED, (commit, ["> finish"]), *answer])
 
 

@@ -1,4 +1,4 @@
-"""Property tests: no word is lost, doubled or out of order, whatever the service and the network do."""
+"""Property tests: no word is lost, doubled or out of order under any behaviour of service and network."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeTranslationServerEvent)
 
 
 def voiced(name: str) -> bytes:
-    """The voice of a word, which says its number."""
+    """Return the voice of a word, which codes its number."""
     number = int(re.sub(r"\D", "", name.partition("/")[0]))
     return number.to_bytes(2, "little") * VOICE_SAMPLES
 

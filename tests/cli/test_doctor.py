@@ -229,12 +229,12 @@ async def test_a_running_server_is_checked(path: str, key: str, faults: dict[str
     assert [("server", "fault")] == [(finding.surface, finding.state) for finding in gone]
 
 
-def test_the_exit_status_tells_whether_something_is_at_fault(tmp_path: Path) -> None:
+def test_the_exit_status_is_1_if_a_check_fails(tmp_path: Path) -> None:
     with running_server(Scripted(())) as server:
         good = call(None, tmp_path, "doctor", "--url", server.base_url)
     bad = call(None, tmp_path, "doctor", "--url", "http://127.0.0.1:9/v1")
 
-    assert (0, True) == (good.returncode, good.stdout.decode().endswith("\nNothing is at fault.\n"))
+    assert (0, True) == (good.returncode, good.stdout.decode().endswith("\nAll checks passed.\n"))
     wrong = call(None, tmp_path, "doctor", "--url", "localhost:8000")
     key = call(None, tmp_path, "doctor", "--url", "http://127.0.0.1:9/v1", more={"OPENAI_API_KEY": "ключ"})
     assert (2, True) == (key.returncode, b"A key is one line of ASCII characters." in key.stderr)

@@ -145,7 +145,7 @@ def test_ctrl_c_ends_the_audio_and_waits_for_the_last_words(server: RunningServe
         (["--to", "es", "--save-voice", "nowhere/voice.wav"], 1, "nowhere/voice.wav cannot be written"),
     ],
 )
-def test_what_cannot_be_done_is_said(
+def test_impossible_options_are_refused_in_a_sentence(
     server: RunningServer, tmp_path: Path, options: list[str], status: int, message: str
 ) -> None:
     done = call(server, tmp_path, "live", "-", *options, given=SPEECH)

@@ -54,7 +54,7 @@ def test_without_consent_nothing_is_sent(account: Account, tmp_path: Path) -> No
     assert [] == list(tmp_path.iterdir())
 
 
-def test_a_terminal_is_asked(account: Account, tmp_path: Path) -> None:
+def test_a_terminal_prompts_for_consent(account: Account, tmp_path: Path) -> None:
     with terminal(command("verify", "--only", "chat"), tmp_path, environment(None, account.more)) as shell:
         shell.until("Run the probes?")
         shell.type(b"n\r")

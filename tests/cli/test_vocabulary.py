@@ -90,7 +90,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG)
-def test_what_is_wrong_is_said_in_a_sentence(command: Command, arguments: tuple[str, ...], message: str) -> None:
+def test_an_error_is_one_sentence(command: Command, arguments: tuple[str, ...], message: str) -> None:
     done = command(*arguments)
 
     assert (1, b"") == (done.returncode, done.stdout)

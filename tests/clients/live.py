@@ -43,7 +43,7 @@ def session(mode: str, dialect: str, model: str) -> dict[str, Any]:
 
 
 class Hearing:
-    """What was heard; `over` once the last turn has come: that of the last commit, or that in which the sound ends."""
+    """The turns received. `over` is set after that of the last commit, or that in which the audio ends."""
 
     def __init__(self, sound: bytes, mode: str) -> None:
         self._left = 0 if mode == "vad" else mode.count(",") + 1

@@ -35,7 +35,7 @@ def post(
 
 
 def lasts(expires_at: float, seconds: int, asked: float) -> bool:
-    """Return whether a secret that was requested at `asked` expires so many whole seconds later."""
+    """Return whether a secret that was requested at `asked` expires this many whole seconds later."""
     return asked - 1 <= expires_at - seconds <= time.time()
 
 

@@ -63,7 +63,7 @@ def test_a_translation_counts_its_seconds_and_its_cost(model: str, price: tuple[
 
 
 def test_the_bound_of_a_key_ends_a_translation(tmp_path: Path) -> None:
-    """What was said before it is translated; an error and session.closed precede the close."""
+    """Speech before it is translated; an error and session.closed precede the close."""
     (tmp_path / "keys").write_text(f"alice sk-of-a-client rest,realtime audio={BOUND}/day\n")
     with running_server(Tones(), api_keys_file=tmp_path / "keys", store=str(tmp_path / "jobs.sqlite")) as server:
         events = translate(server, "gpt-realtime-translate")

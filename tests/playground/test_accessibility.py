@@ -22,7 +22,7 @@ JOBS = [
 
 
 def problems(page: Page) -> list[str]:
-    """Return what axe-core finds, but for what it calls minor."""
+    """Return the problems that axe-core finds, without minor ones."""
     found = page.evaluate("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations")
     serious = [entry for entry in found if entry["impact"] != "minor"]
     return [f"{entry['id']}: {node['html']} {node['failureSummary']}" for entry in serious for node in entry["nodes"]]

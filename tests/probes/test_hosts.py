@@ -1,4 +1,4 @@
-"""The probe of the hosts: it goes on if one of them refuses the key."""
+"""The probe of the hosts continues if one of them refuses the key."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ OUTCOMES: list[object] = []
 
 
 async def whole(request: Request) -> Response:
-    """Respond with the checksum of the body. A size in the query is asked for instead of the declared one."""
+    """Respond with the checksum of the body. A size in the query is requested in place of the declared one."""
     size = int(request.query_params.get("size", request.headers["content-length"]))
     body = await request.scope["extensions"][WHOLE](size)
     OUTCOMES.append(None if body is None else len(body))

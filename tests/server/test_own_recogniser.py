@@ -1,4 +1,4 @@
-"""`serve` with COMPAT_ENGINE=openai: another server recognises the speech, and what clients say about it reaches it."""
+"""`serve` with COMPAT_ENGINE=openai: another server recognises the speech, and gets the clients' parameters."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_translation_is_refused(http: httpx2.Client, speech: Path) -> None:
 
 
 def test_live_translation_is_refused(http: httpx2.Client) -> None:
-    """Not what stands for a translation in the emulator."""
+    """The emulator's placeholder for a translation is not returned."""
     address = str(http.base_url).replace("http", "ws").rstrip("/")
     asked = {"session": {"model": "gpt-realtime-translate"}}
     answer = http.post("/realtime/translations/client_secrets", json=asked)

@@ -1,4 +1,4 @@
-"""Short text frames that arrive whole pass by the parser: messages, replies and closing are the same as without."""
+"""Short text frames that arrive whole bypass the parser; messages, replies and closing stay the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = b"\x12\x34\xf6\x78"
 
 
 class App:
-    """An application that takes texts at once, or leaves them in the queue, as `takes` says."""
+    """An application that handles texts at once if `takes` is true, and leaves them in the queue otherwise."""
 
     def __init__(self, takes: list[bool]) -> None:
         self.messages: list[str | bytes | int] = []

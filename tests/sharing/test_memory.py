@@ -57,7 +57,7 @@ def test_counts_of_any_names_add_up_and_leave_no_places_behind() -> None:
 
 
 def fill(memory: SharedMemory, names: int) -> int:
-    """Add to so many names, and return for how many of them there was a row."""
+    """Add to this many names, and return the number of names that got a row."""
     return sum(memory.counts.add(1, str(number)) for number in range(names))
 
 

@@ -1,4 +1,4 @@
-"""One call without a server around it: bad networks, hostile callers, and callers that are gone."""
+"""One call without a server: bad networks, hostile callers, and callers that have left."""
 
 from __future__ import annotations
 

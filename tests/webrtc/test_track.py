@@ -14,7 +14,7 @@ FIRST = 65530  # the numbers wrap soon
 
 
 def packet(index: int, *, source: int = 1, stamp: int | None = None) -> Packet:
-    """Return a packet of 20 ms whose payload tells its index."""
+    """Return a packet of 20 ms whose payload is its index."""
     at = TWENTY * index if stamp is None else stamp
     payload = bytes([0b11111000, index & 0xFF, index >> 8])  # CELT, 20 ms
     return Packet((FIRST + index) & 0xFFFF, (2**32 - 3000 + at) & 0xFFFFFFFF, source, payload)
@@ -26,7 +26,7 @@ def index(part: Part) -> int | str:
 
 
 def heard(*arrivals: tuple[float, Packet | None]) -> list[int | str]:
-    """Return what a track lets through; None is a tick."""
+    """Return the output of a track for these packets; None is a tick."""
     track, found = CallTrack(), list[Part]()
     for now, each in arrivals:
         found += track.tick(now) if each is None else track.feed(each, now)
@@ -58,7 +58,7 @@ def test_packets_become_sound_in_order(arrivals: list[tuple[float, int | None]],
 
 
 def test_a_pause_that_the_time_stamps_count_is_as_long_as_they_say() -> None:
-    """A microphone that sends nothing while nobody speaks (DTX)."""
+    """A microphone that sends nothing during silence (DTX)."""
     later = packet(1, stamp=RATE)
     assert heard((0.0, packet(0)), (0.99, None), (1.01, later)) == [0, *["100 ms"] * 7, "280 ms", 1]
 

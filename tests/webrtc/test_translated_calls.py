@@ -1,4 +1,4 @@
-"""Live translation by WebRTC: aiortc sends words as tones, and hears those of the translation."""
+"""Live translation by WebRTC: aiortc sends words as tones, and decodes those of the translation."""
 
 from __future__ import annotations
 

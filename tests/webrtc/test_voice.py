@@ -1,4 +1,4 @@
-"""The voice of a call: its pieces at their times, whenever it comes."""
+"""The voice of a call is sent in pieces at the right times, whenever it arrives."""
 
 from __future__ import annotations
 

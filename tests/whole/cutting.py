@@ -52,7 +52,7 @@ class Wire:
         self._loop.call_soon_threadsafe(self._cut)
 
     def heard(self) -> None:
-        """Note that the client has received a turn. The relay itself cannot tell, as a cut discards unread bytes."""
+        """Note that the client has received a turn. The relay cannot tell, because a cut discards unread bytes."""
         self._loop.call_soon_threadsafe(self._heard)
 
     def _cut(self) -> None:

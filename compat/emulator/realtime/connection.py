@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar, assert_never
 
 import msgspec
 from starlette.concurrency import iterate_in_threadpool
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compat.emulator import refusals
@@ -53,6 +55,15 @@ class LiveMachine(Protocol[E_co]):
 
     def gone(self) -> None:
         """Handle a disconnect, at any time and from any thread."""
+
+
+def socket_routes(path: str, serve: Callable[[WebSocket], Awaitable[None]]) -> list[BaseRoute]:
+    """Return the routes of a socket. Plain HTTP requests to its path are refused."""
+
+    async def no_socket(request: Request) -> Response:
+        return refusals.native(refusals.not_supported(request.method), str(uuid.uuid4()))
+
+    return [WebSocketRoute(path, serve), Route(path, no_socket)]
 
 
 async def accept(

@@ -1,4 +1,4 @@
-"""LiveTranslate's two dialects: what is asked, and which turn an event belongs to, however the documents are read."""
+"""LiveTranslate's two dialects: requests, and the turn of each event, under every reading of the documents."""
 
 from __future__ import annotations
 

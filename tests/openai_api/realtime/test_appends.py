@@ -1,6 +1,6 @@
 """Appends that are found by a scan are the same as from the decoder, and so are the errors of all others.
 
-A field that nobody knows, in front, leaves the same event to the decoder.
+An unknown field in front leaves the same event to the decoder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings of a session that translates: what an update changes, what it refuses, and what the client is shown."""
+"""Configuration of a session that translates: updates, refusals, and the session object."""
 
 from __future__ import annotations
 
