@@ -304,9 +304,9 @@ class Bridge:
         self._go_on(now)
 
     def _turn(self, report: turns.TurnReport) -> None:
-        if self._switch.postpones(report):
-            return
-        if self._binder.handle(report, self._link.timeline):
+        told = self._outbox.told
+        answered = not self._switch.postpones(report) and self._binder.handle(report, self._link.timeline)
+        if answered or self._outbox.told > told:
             self._link.progressed()
 
     def _lost(self, error: CompatError, now: float, *, closed: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Property tests: a service that is slow costs time, and no words."""
+"""A service that is slow costs time, and no words."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compat.bridge.limits import SessionLimits
 from tests.bridge.schedule import Schedule, Speech, conversations, speeches, traits
 from tests.bridge.service import Service, silence
 from tests.bridge.simulation import Simulation
+from tests.bridge.stage import NO_PADDING, Stage, append, detecting, later, lost, opened, play, ready, started, text
 from tests.bridge.tasks import DIALECTS, simulated
 from tests.bridge.translating import FLAT, NESTED, TEXT_ONLY, Listening, TranslateService
 
@@ -59,3 +61,25 @@ def test_a_translation_loses_no_word(model: str, speech: Speech, schedule: Sched
 
     listening.check()
     assert listening.numbers == [name[1:] for name in speech.words]
+
+
+@pytest.mark.parametrize(("waited", "again"), [(20, ["open"]), (30, [])])
+def test_sound_that_may_be_speech_is_kept_longer(waited: float, again: list[str]) -> None:
+    stage = detecting()
+    play(stage, [(append(b"\0\1" * 4000), ["> audio 8000"])])
+    stage.now += waited
+    stage.step(lambda stage: stage.bridge.upstream_pong(stage.now, stage.now))
+
+    assert stage.step(lost()) == again
+
+
+def test_new_text_is_progress_before_its_turn_has_a_result() -> None:
+    stage = ready(Stage(limits=SessionLimits(attempts=2)), turn_detection=NO_PADDING)
+    stage.step(append(1000))
+    for number in range(1, 10):
+        said = " ".join(map(str, range(number)))
+        for step in (started(f"t{number}", 100), text(f"t{number}", f"{said} ", "x"), lost(), later(30), opened):
+            stage.step(step)
+
+    assert not stage.bridge.over
+    assert 9 == stage.bridge.reconnections
