@@ -12,6 +12,7 @@ _ENOUGH = 8000  # samples per second examined; more would block the event loop f
 _HALF = 0.010  # seconds: 20 ms are measured in halves, so that each sample is read once
 _ABOVE = 10.0 ** (6 / 10)  # the power of the softest speech to that of the quietest tenth: 6 dB
 _SOFT = b"\x00\xff"  # the upper bytes of samples from -256 to 255, whose peak is -42 dBFS
+_CLEAR = 10.0  # the power of a word to that of the softest tenth: 10 dB
 _WORD = 10  # halves: what is shorter is a click
 
 
@@ -50,6 +51,15 @@ def resumption(pcm: bytes, rate: int, pause: float, *, ended: bool) -> int | Non
 def loud(pcm: bytes) -> bool:
     """Whether mono s16le may be speech."""
     return bool(pcm[1::2].strip(_SOFT))
+
+
+def in_word(pcm: bytes, rate: int) -> bool:
+    """Whether mono s16le may end within a word: its last 100 ms are loud, and clearly louder than its softest tenth."""
+    half = max(1, round(rate * _HALF))
+    if not loud(pcm[-2 * half * _WORD :]):
+        return False
+    energies = _energies(_samples(pcm), rate, half)
+    return max(energies[-_WORD:]) > _CLEAR * sorted(energies)[len(energies) // 10]
 
 
 def _samples(pcm: bytes) -> array.array[int]:

@@ -3,7 +3,7 @@
 The service recognises the end of a sentence by what follows it. Some clients send nothing in pauses, and would wait for
 the end of their last sentence. So silence is sent in real time, for as long as the `Face` says. It does not begin at
 once: a client may send a second of sound at a time, or over a slow network, and silence in a word would split the word.
-It begins later if the last sound may be the middle of a word: then the network has probably stalled.
+It begins later if the sound stopped in the middle of a word: then the network has probably stalled.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ _STEP = 0.5
 """Seconds of every silence."""
 _LATE = 1.0
 """Seconds that sound may be late before the first silence."""
-_STALLED = 2.0
-"""Seconds that it may be later in the middle of a word."""
-_TAIL = TICKS // 10
+_STALLED = 9.0
+"""Seconds that it may be later in the middle of a word. A client that has stopped there gets its last words later."""
+_HEARD = 3 * TICKS
+"""The last sound that is looked at, to know its softest part."""
 _LONGEST = 3.0
 """Seconds of the longest sound that a client is expected to send at a time."""
 
@@ -52,7 +53,7 @@ class Filling:
     def tick(self, now: float) -> None:
         if self.deadline is None or now < self.deadline:
             return
-        if self._patient and quiet.loud(self._replay.tail(_TAIL)):
+        if self._patient and quiet.in_word(self._replay.tail(_HEARD), self._link.setup.rate):
             self._due += _STALLED
         else:
             self._caller.fill(_STEP)

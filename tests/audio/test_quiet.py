@@ -1,4 +1,4 @@
-"""The quietest 20 ms between two times, where speech resumes after a pause, and whether sound may be speech."""
+"""How loud sound is: its quietest 20 ms, where speech resumes, and whether it may be speech or stops within a word."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from compat.audio.quiet import loud, quietest, resumption
+from compat.audio.quiet import in_word, loud, quietest, resumption
 
 
 def noise(seconds: float, rate: int, *, dips: tuple[tuple[float, float], ...] = ()) -> bytes:
@@ -17,6 +17,16 @@ def noise(seconds: float, rate: int, *, dips: tuple[tuple[float, float], ...] = 
     for second, level in dips:
         for at in range(round((second - 0.02) * rate), round((second + 0.02) * rate)):
             pcm[at] = round(pcm[at] * level)
+    return pcm.tobytes()
+
+
+def noisy(softest: int, parts: tuple[float, ...], rate: int) -> bytes:
+    """Return loud noise of these lengths in seconds. Negative ones are pauses, with noise up to `softest`."""
+    rnd = random.Random(4)  # noqa: S311 - no secret
+    pcm = array.array("h")
+    for part in parts:
+        loudest = 9000 if part > 0 else softest
+        pcm.extend(rnd.randint(-loudest, loudest) for _ in range(round(abs(part) * rate)))
     return pcm.tobytes()
 
 
@@ -71,14 +81,7 @@ def test_every_cut_is_within_the_interval() -> None:
 def test_speech_resumes_after_its_last_pause(
     rate: int, softest: int, parts: tuple[float, ...], ended: bool, place: float | None
 ) -> None:
-    """Negative parts are pauses, with noise of the amplitude `softest`."""
-    rnd = random.Random(4)  # noqa: S311 - no secret
-    pcm = array.array("h")
-    for part in parts:
-        loudest = 9000 if part > 0 else softest
-        pcm.extend(rnd.randint(-loudest, loudest) for _ in range(round(abs(part) * rate)))
-
-    found = resumption(pcm.tobytes(), rate, 0.4, ended=ended)
+    found = resumption(noisy(softest, parts, rate), rate, 0.4, ended=ended)
 
     assert found == (None if place is None else round(place * rate))
 
@@ -89,3 +92,19 @@ def test_speech_resumes_after_its_last_pause(
 )
 def test_sound_above_42_dbfs_may_be_speech(samples: list[int], speech: bool) -> None:
     assert loud(array.array("h", samples).tobytes()) == speech
+
+
+@pytest.mark.parametrize(
+    ("softest", "parts", "expected"),
+    [
+        (0, (-0.5, 0.3, -0.1, 0.3), True),
+        (0, (-0.5, 0.3, -0.12), False),
+        (900, (-0.5, 0.3, -0.1, 0.3), True),
+        (900, (-0.5, 0.3, -0.12), False),
+        (900, (-3.0,), False),
+        (0, (), False),
+    ],
+    ids=["word", "pause", "word in noise", "pause in noise", "noise", "nothing"],
+)
+def test_sound_that_stops_within_a_word(softest: int, parts: tuple[float, ...], expected: bool) -> None:
+    assert in_word(noisy(softest, parts, 16_000), 16_000) == expected

@@ -56,7 +56,7 @@ def test_a_client_that_stops_sending_gets_the_end_of_its_last_sentence(model: st
 
 
 @models
-@pytest.mark.parametrize("stall", [0.9, 2.9])
+@pytest.mark.parametrize("stall", [0.9, 9.9])
 def test_a_network_that_stalls_in_a_word_does_not_split_it(model: str, stall: float) -> None:
     client = listening(model)
     said = silence(600) + b"".join(word(number) + silence(100) for number in range(1001, 1005))
@@ -76,7 +76,7 @@ def test_a_client_that_stops_sending_in_a_word_gets_it_some_seconds_later(model:
     client = listening(model)
 
     send(client, silence(600) + word(1001), 0.1)
-    for _ in range(50):
+    for _ in range(120):
         client.wait(0.1)
         while client.deliver():
             pass
