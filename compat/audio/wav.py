@@ -70,9 +70,9 @@ class _Form(NamedTuple):
     exact: bool
 
 
-def placeholder(stated: int, there: int) -> bool:
+def placeholder(stated: int, available: int) -> bool:
     """Return whether a stated size is a placeholder for an unknown one, given the bytes present."""
-    return stated > there and (stated >= _PLACEHOLDER or stated > _ABSURD * there)
+    return stated > available and (stated >= _PLACEHOLDER or stated > _ABSURD * available)
 
 
 def wave(file: BinaryIO, start: int, end: int) -> Wave | None:
@@ -137,9 +137,9 @@ def form(chunk: bytes, order: Literal["<", ">"], *, padded: bool) -> _Form | Non
 def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int, order: Literal["<", ">"]) -> Wave:
     """Return the header. `over` is the end of the file according to its RIFF size."""
     data = file.tell()
-    there = max(0, end - data)
+    available = max(0, end - data)
     known: int | None = stated
-    if form.coding and 0 < stated < there:
+    if form.coding and 0 < stated < available:
         parts = _parts(file, form.block, data, stated, end, order)
         present = sum(last - first for first, last in parts)
         if len(parts) > 1:
@@ -147,16 +147,17 @@ def _wave(file: BinaryIO, form: _Form, stated: int, over: int, end: int, order: 
                 form.coding, form.rate, form.channels, form.block, data, present, present, form.mask,
                 exact=False, parts=parts,
             )  # fmt: skip
-    follows = _behind(file, data, stated, end) if stated < there else "nothing"
+    follows = _behind(file, data, stated, end) if stated < available else "nothing"
     if follows == "sound" and stated and over - data - stated in (0, 1):
         follows = "tag"  # both sizes agree on the end of the audio
-    if stated > there:
-        known = None if placeholder(stated, max(there, form.block)) else stated
-    elif follows == "sound" or (there and not stated and follows != "chunks"):
+    if stated > available:
+        known = None if placeholder(stated, max(available, form.block)) else stated
+    elif follows == "sound" or (available and not stated and follows != "chunks"):
         known = None
     return Wave(
-        form.coding, form.rate, form.channels, form.block, data, there if known is None else min(known, there), known,
-        form.mask, exact=form.exact and known is not None and known <= there and follows in ("nothing", "chunks"),
+        form.coding, form.rate, form.channels, form.block, data,
+        available if known is None else min(known, available), known, form.mask,
+        exact=form.exact and known is not None and known <= available and follows in ("nothing", "chunks"),
     )  # fmt: skip
 
 
@@ -172,9 +173,9 @@ def _parts(
         if len(head) < 8 or at >= end or not head[:4].strip().isalnum():
             break
         name, length = struct.unpack(f"{order}4sI", head)
-        there = min(length, end - at)
-        if name == b"data" and there >= block:
-            parts.append((at, at + there - there % block))
+        available = min(length, end - at)
+        if name == b"data" and available >= block:
+            parts.append((at, at + available - available % block))
     return tuple(parts)
 
 
@@ -237,8 +238,8 @@ def _aiff(common: bytes, data: int, end: int) -> Wave | None:
     block = channels * _AIFF_WIDTHS.get(coding, width)
     if not (coding and block and rate):
         return None
-    there = max(0, end - data)
-    return Wave(coding, rate, channels, block, data, there - there % block, None, exact=False)
+    available = max(0, end - data)
+    return Wave(coding, rate, channels, block, data, available - available % block, None, exact=False)
 
 
 def caf(file: BinaryIO, start: int, end: int) -> Wave | None:
@@ -273,8 +274,8 @@ def caf(file: BinaryIO, start: int, end: int) -> Wave | None:
     ):
         return None
     data, order = at + 16, "le" if flags & 2 else "be"
-    there = max(0, (end if length < 0 else min(end, at + 12 + length)) - data)
-    return Wave(coding + order, int(rate), channels, packet, data, there - there % packet, None, exact=False)
+    available = max(0, (end if length < 0 else min(end, at + 12 + length)) - data)
+    return Wave(coding + order, int(rate), channels, packet, data, available - available % packet, None, exact=False)
 
 
 def w64(file: BinaryIO, start: int, end: int) -> Wave | None:
@@ -294,8 +295,8 @@ def w64(file: BinaryIO, start: int, end: int) -> Wave | None:
         at += max(24, length + -length % 8)
     if shape is None or shape.coding is None or not head.startswith(b"data"):
         return None
-    there, stated = max(0, end - at - 24), length - 24
-    known = None if stated <= 0 or placeholder(stated, max(there, shape.block)) else stated
-    exact = shape.exact and known is not None and 0 <= there - known < 8
-    present = there if known is None else min(known, there)
+    available, stated = max(0, end - at - 24), length - 24
+    known = None if stated <= 0 or placeholder(stated, max(available, shape.block)) else stated
+    exact = shape.exact and known is not None and 0 <= available - known < 8
+    present = available if known is None else min(known, available)
     return Wave(shape.coding, shape.rate, shape.channels, shape.block, at + 24, present, known, shape.mask, exact=exact)

@@ -204,17 +204,17 @@ def _spawned() -> tuple[subprocess.Popen[bytes], socket.socket]:
     executes the program. OpenTelemetry registers handlers that start threads and wait for locks, which may never be
     released there.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
+    server_end, child_end = socket.socketpair()
+    with child_end:
         process = subprocess.Popen(  # noqa: S603 - this program's own command
             children.python(_BOOT, str(MEMORY)),
-            stdin=theirs.fileno(),
-            stdout=theirs.fileno(),
+            stdin=child_end.fileno(),
+            stdout=child_end.fileno(),
             stderr=subprocess.DEVNULL,
             env={"PATH": os.defpath},  # pydub fails without PATH
             start_new_session=True,  # Ctrl-C must reach the server only, which then kills its children
         )
-    return process, ours
+    return process, server_end
 
 
 def _decoded(kind: Kind, body: bytes, function: Callable[..., object]) -> object:

@@ -101,8 +101,8 @@ def _disk(settings: Settings) -> Finding:
             file.flush()
         free = shutil.disk_usage(folder).free
     except OSError as exc:
-        why = f"{folder} cannot be written ({exc.strerror}): set COMPAT_SPOOL to a folder that can."
-        return Finding("disk", "fault", why)
+        advice = f"{folder} cannot be written ({exc.strerror}): set COMPAT_SPOOL to a folder that can."
+        return Finding("disk", "fault", advice)
     room = f"{free / (1 << 30):.1f} GiB free in {folder}"
     if free < min(LEAST, settings.max_spool):
         return Finding("disk", "fault", f"only {room}: free some, or set COMPAT_SPOOL to a folder with more.")
@@ -128,16 +128,18 @@ def calls_port(settings: Settings) -> Finding:
             each.close()
     except SettingsError as exc:
         if isinstance(exc.__cause__, OSError) and exc.__cause__.errno == errno.EADDRINUSE:
-            why = f"port {port} is in use ({kinds}): by the running server, or choose another COMPAT_WEBRTC_PORT."
-            return Finding(name, "off", why)
+            advice = f"port {port} is in use ({kinds}): by the running server, or choose another COMPAT_WEBRTC_PORT."
+            return Finding(name, "off", advice)
         return Finding(name, "fault", str(exc))
     if host and _local(host) and not all(map(_local, settings.webrtc_address)):
         return Finding(name, "fault", f"COMPAT_WEBRTC_HOST={host} receives nothing from other machines: unset it.")
     if not settings.webrtc_address and (settings.trusted_proxies or settings.public_url):
-        why = "behind a proxy, clients have to be told where the port is: set COMPAT_WEBRTC_ADDRESS."
-        return Finding(name, "fault", why)
-    told = ", ".join(settings.webrtc_address) or "the address of each request; behind NAT, set COMPAT_WEBRTC_ADDRESS"
-    return Finding(name, "ok", f"port {port} is free ({kinds}); answers name {told}")
+        advice = "behind a proxy, clients need the address of the port: set COMPAT_WEBRTC_ADDRESS."
+        return Finding(name, "fault", advice)
+    addresses = (
+        ", ".join(settings.webrtc_address) or "the address of each request; behind NAT, set COMPAT_WEBRTC_ADDRESS"
+    )
+    return Finding(name, "ok", f"port {port} is free ({kinds}); answers name {addresses}")
 
 
 def _local(address: str) -> bool:
@@ -167,15 +169,15 @@ async def clock(root: str, now: Callable[[], float] = time.time) -> Finding:
     try:
         async with httpx2.AsyncClient(timeout=TIMEOUT) as client:
             answer = await client.head(root)
-        there = email.utils.parsedate_to_datetime(answer.headers["date"]).timestamp()
+        remote = email.utils.parsedate_to_datetime(answer.headers["date"]).timestamp()
     except (httpx2.HTTPError, KeyError, ValueError):
         return Finding("clock", "off", "DashScope's time is not known, so it cannot be compared.")
-    apart = now() - there
+    apart = now() - remote
     if abs(apart) <= SKEW:
         return Finding("clock", "ok", "agrees with DashScope's")
-    late = "ahead of" if apart > 0 else "behind"
-    why = f"{abs(apart):.0f} s {late} DashScope's: synchronise it (timedatectl set-ntp true)."
-    return Finding("clock", "fault", why)
+    direction = "ahead of" if apart > 0 else "behind"
+    advice = f"{abs(apart):.0f} s {direction} DashScope's: synchronise it (timedatectl set-ntp true)."
+    return Finding("clock", "fault", advice)
 
 
 async def server(url: str, key: str) -> list[Finding]:
@@ -203,19 +205,19 @@ def _listed(body: object) -> str:
     return f"{len(models)} names"
 
 
-async def _got(client: httpx2.AsyncClient, name: str, url: str, told: Callable[[object], str]) -> Finding:
+async def _got(client: httpx2.AsyncClient, name: str, url: str, describe: Callable[[object], str]) -> Finding:
     started = time.perf_counter()
     try:
         answer = await client.get(url)
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
-        why = f"{url} cannot be reached ({type(exc).__name__}): is the server running, and the address right?"
-        return Finding(name, "fault", why)
+        advice = f"{url} cannot be reached ({type(exc).__name__}): is the server running, and the address right?"
+        return Finding(name, "fault", advice)
     try:
         body: object = answer.json()
     except ValueError:
         body = None
     if answer.status_code == 200:
-        return Finding(name, "ok", told(body), _ms(started))
+        return Finding(name, "ok", describe(body), _ms(started))
     return Finding(name, "fault", _refusal(answer.status_code, body))
 
 
@@ -250,8 +252,8 @@ async def _session(url: str, headers: dict[str, str], name: str, path: str, exch
             body = None
         return Finding(name, "fault", _refusal(exc.response.status_code, body))
     except (OSError, WebSocketException, TimeoutError, ValueError, AttributeError) as exc:
-        why = f"no session ({type(exc).__name__}): does a proxy in front of the server pass WebSockets on?"
-        return Finding(name, "fault", why)
+        advice = f"no session ({type(exc).__name__}): does a proxy in front of the server pass WebSockets on?"
+        return Finding(name, "fault", advice)
     return Finding(name, "ok", "a session opens", _ms(started))
 
 

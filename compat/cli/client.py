@@ -52,10 +52,10 @@ def address(value: str) -> str:
     """Return a base URL. Raises BadParameter if it is none."""
     try:
         parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and httpx2.URL(value)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and httpx2.URL(value)
     except (ValueError, httpx2.InvalidURL):
-        good = False
-    if not good:
+        valid = False
+    if not valid:
         raise click.BadParameter(f"{value!r} is not an address such as http://127.0.0.1:8000/v1.")
     return value
 

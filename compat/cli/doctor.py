@@ -160,9 +160,12 @@ async def local_engine(name: str) -> list[Finding]:
                 return [Finding(LOCAL, "fault", f"{why} Reinstall moonshine-voice, or set DASHSCOPE_API_KEY.")]
             loaded = Finding(LOCAL, "ok", f"{name} loads its model", (time.perf_counter() - started) * 1000)
             sockets = Sockets("ws://localhost", connect_timeout=TIMEOUT, socket=str(engine.path))
-            asked = {LIVE: live.DEFAULT, TRANSLATION: translators.DEFAULT}
+            models = {LIVE: live.DEFAULT, TRANSLATION: translators.DEFAULT}
             principal = Principal(engine.key)
-            return [loaded, *[await _probe(name, greeted(sockets, model, principal)) for name, model in asked.items()]]
+            return [
+                loaded,
+                *[await _probe(name, greeted(sockets, model, principal)) for name, model in models.items()],
+            ]
     finally:
         await asyncio.to_thread(engine.close)
 

@@ -52,10 +52,10 @@ async def greeted(sockets: Sockets, model: str, principal: Principal, root: str 
         finally:
             await connection.close()
     except (BadRequest, Forbidden, NotFound) as exc:
-        told = advised(exc, model, root)
-        if told is exc and not isinstance(exc, BadRequest | Forbidden | ModelNotFound):
+        advice = advised(exc, model, root)
+        if advice is exc and not isinstance(exc, BadRequest | Forbidden | ModelNotFound):
             raise
-        raise ServiceFailed(told.message) from exc
+        raise ServiceFailed(advice.message) from exc
 
 
 async def _event(connection: Connection, model: str) -> None:

@@ -65,13 +65,13 @@ async def standard_input(queue: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, N
     errors: list[OSError] = []
 
     def read() -> None:
-        odd, descriptor = b"", sys.stdin.fileno()
+        half_sample, descriptor = b"", sys.stdin.fileno()
         with contextlib.suppress(RuntimeError):  # the loop has ended
             try:
                 while block := os.read(descriptor, PIECE):
-                    block = odd + block
+                    block = half_sample + block
                     whole = len(block) & ~1
-                    odd = block[whole:]
+                    half_sample = block[whole:]
                     if whole:
                         room.acquire()
                         loop.call_soon_threadsafe(queue.put_nowait, block[:whole])

@@ -163,20 +163,20 @@ class Supervisor:
         self._died(number, 1, early=True)
 
     def _launch(self, number: int) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
+        own_end, worker_end = socket.socketpair()
+        with worker_end:
             process = subprocess.Popen(  # noqa: S603 - our own program
-                processes.python(PROGRAM, str(theirs.fileno())),
+                processes.python(PROGRAM, str(worker_end.fileno())),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[self._orders.listener, self._orders.memory, theirs.fileno()],
+                pass_fds=[self._orders.listener, self._orders.memory, worker_end.fileno()],
                 start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor only
             )
-        child = _WorkerProcess(number, process, ours, time.monotonic())
+        child = _WorkerProcess(number, process, own_end, time.monotonic())
         self._children.append(child)
         with contextlib.suppress(OSError):  # the worker has died
-            ours.sendall(msgspec.json.encode(msgspec.structs.replace(self._orders, worker=number)) + b"\n")
-        self._selector.register(ours, selectors.EVENT_READ, lambda: self._heard(child))
+            own_end.sendall(msgspec.json.encode(msgspec.structs.replace(self._orders, worker=number)) + b"\n")
+        self._selector.register(own_end, selectors.EVENT_READ, lambda: self._heard(child))
         if self._signal:  # which has arrived before the worker was known
             process.send_signal(self._signal)
 

@@ -105,12 +105,12 @@ def _waiting(
     pieces, unreadable = plan(files, out, [FORMATS[shape] for shape in wanted.shapes], stack)
     report.expected = len(pieces) + len(unreadable)
     for piece in pieces:
-        there = [os.path.isfile(target) for target in piece.targets]  # noqa: PTH113 - no error either
-        if there and all(there) and not wanted.force:
+        existing = [os.path.isfile(target) for target in piece.targets]  # noqa: PTH113 - no error either
+        if existing and all(existing) and not wanted.force:
             report.finished(piece, "exists")
             continue
         if not wanted.force:
-            kept = frozenset(target for target, exists in zip(piece.targets, there, strict=True) if exists)
+            kept = frozenset(target for target, exists in zip(piece.targets, existing, strict=True) if exists)
             piece = dataclasses.replace(piece, kept=kept)
         if why := obstacle(piece, writable):
             report.finished(piece, "failed", why)

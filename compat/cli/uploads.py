@@ -99,13 +99,13 @@ class _Uploads:
         wanted, size = self._wanted, piece.source.stat().st_size
         long = piece.seconds > LONG_S or (not piece.seconds and size > LARGE)
         several = len(wanted.shapes) > 1 and not wanted.diarize
-        ours = (long or several) and await self._server.jobs()
+        has_jobs = (long or several) and await self._server.jobs()
         with piece.source.open("rb") as file:
             form = fields(piece, wanted, _ProgressFile(file, self._report.begun(piece, size)))
-            if ours and several and not wanted.translate:  # a translation has none
+            if has_jobs and several and not wanted.translate:  # a translation has none
                 form["extra_body"] |= {"captions": [shape for shape in wanted.shapes if shape in CAPTIONS]}
                 form["extra_body"] |= wanted.limits
-            if ours and long and not wanted.translate:
+            if has_jobs and long and not wanted.translate:
                 form["extra_body"]["background"] = "true"
             audio = self._client.audio
             create: Any = audio.translations if wanted.translate else audio.transcriptions
@@ -119,14 +119,14 @@ class _Uploads:
 
 def decoded(headers: Mapping[str, str]) -> float | None:
     """Return the length of the audio. Only this project's server tells it with every format."""
-    said = headers.get("x-compat-audio-seconds")
-    return float(said) if said else None
+    value = headers.get("x-compat-audio-seconds")
+    return float(value) if value else None
 
 
 def missing(headers: Mapping[str, str]) -> dict[str, float | str]:
     """Return the seconds `promised` and `decoded` of a damaged file, and the `finish_reason` of an unfinished text."""
-    said = dict(_MISSING.findall(headers.get("x-compat-truncated", "")))
-    return {name: value if name == "finish_reason" else float(value) for name, value in said.items()}
+    found = dict(_MISSING.findall(headers.get("x-compat-truncated", "")))
+    return {name: value if name == "finish_reason" else float(value) for name, value in found.items()}
 
 
 def fields(piece: OutputPiece, wanted: Wanted, file: object) -> dict[str, Any]:

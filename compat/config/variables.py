@@ -61,9 +61,9 @@ def read(cls: type[T], mapping: Mapping[str, str]) -> T:
     misspelt name."""
     known = [name for variable in variables(cls).values() for name in variable.names]
     for given_name in unknown(cls, mapping):
-        meant = [name for name in known if _nearly(given_name, name)]
-        if meant and not SERVICE.fullmatch(given_name):
-            raise SettingsError(f"{given_name} is not a setting; {' or '.join(meant)} is.")
+        candidates = [name for name in known if _nearly(given_name, name)]
+        if candidates and not SERVICE.fullmatch(given_name):
+            raise SettingsError(f"{given_name} is not a setting; {' or '.join(candidates)} is.")
     given: dict[str, object] = {}
     for name, variable in variables(cls).items():
         for key in variable.names:

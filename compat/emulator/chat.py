@@ -158,18 +158,18 @@ class _Completion:
 
     def _annotations(self, sentence: Sentence | None) -> list[dict[str, str | None]]:
         """A requested language is returned as it is."""
-        heard = sentence or Sentence(text="", begin_ms=0, end_ms=0)
-        language = self._ask.asr_options.language or heard.language
-        return [{"type": "audio_info", "language": language, "emotion": heard.emotion}]
+        annotated = sentence or Sentence(text="", begin_ms=0, end_ms=0)
+        language = self._ask.asr_options.language or annotated.language
+        return [{"type": "audio_info", "language": language, "emotion": annotated.emotion}]
 
     def _usage(self, text: str) -> dict[str, Any]:
-        audio, said = audio_tokens(self._recognition.seconds), text_tokens(text)
+        prompt_tokens, completion_tokens = audio_tokens(self._recognition.seconds), text_tokens(text)
         seconds = {"seconds": billed_seconds(self._recognition.seconds)} if self._timed else {}
         return {
-            "prompt_tokens": audio,
-            "prompt_tokens_details": {"audio_tokens": audio, "text_tokens": 0},
-            "completion_tokens": said,
-            "completion_tokens_details": {"text_tokens": said},
-            "total_tokens": audio + said,
+            "prompt_tokens": prompt_tokens,
+            "prompt_tokens_details": {"audio_tokens": prompt_tokens, "text_tokens": 0},
+            "completion_tokens": completion_tokens,
+            "completion_tokens_details": {"text_tokens": completion_tokens},
+            "total_tokens": prompt_tokens + completion_tokens,
             **seconds,
         }

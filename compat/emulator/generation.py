@@ -131,13 +131,13 @@ class _Generation:
         yield self._body("" if self._options.incremental_output else text, text, last, "stop")
 
     def _body(self, shown: str, text: str, sentence: Sentence | None, finish_reason: str | None) -> dict[str, Any]:
-        heard = sentence or Sentence(text="", begin_ms=0, end_ms=0)
-        language = self._options.asr_options.language or heard.language
+        annotated = sentence or Sentence(text="", begin_ms=0, end_ms=0)
+        language = self._options.asr_options.language or annotated.language
         silent = [] if self._readings.silence_content_empty_list else [{"text": ""}]
         message = {
             "role": "assistant",
             "content": [{"text": shown}] if shown else silent,
-            "annotations": [{"type": "audio_info", "language": language, "emotion": heard.emotion}],
+            "annotations": [{"type": "audio_info", "language": language, "emotion": annotated.emotion}],
         }
         usage = {
             "input_tokens_details": {"text_tokens": 0},

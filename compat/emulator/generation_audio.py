@@ -107,16 +107,16 @@ class _AudioGeneration:
 
     async def _batches(self) -> AsyncIterator[dict[str, Any]]:
         """Each sentence of long audio is sent as a draft, then as final; the last frame has all sentences."""
-        heard: list[Sentence] = []
+        sentences: list[Sentence] = []
         async for sentence in self._recognition.sentences(speakers=self._speakers):
             if self.sound.seconds >= BATCHED_FROM:
-                yield self._body([*heard, draft(sentence)], ended=False)
-            heard.append(sentence)
+                yield self._body([*sentences, draft(sentence)], ended=False)
+            sentences.append(sentence)
             if self.sound.seconds >= BATCHED_FROM:
-                yield self._body(heard)
-        if not heard:
+                yield self._body(sentences)
+        if not sentences:
             raise no_words()
-        yield self._body(heard)
+        yield self._body(sentences)
 
     def _body(self, sentences: list[Sentence], *, ended: bool = True) -> dict[str, Any]:
         shown = [self._sentence(index, sentence) for index, sentence in enumerate(sentences, 1)]

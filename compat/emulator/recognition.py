@@ -27,11 +27,11 @@ class MediaRefusal(Refusal):
 class Recognition:
     """The recognition of one audio file by the engine."""
 
-    def __init__(self, emulator: Emulator, heard: Sound, hints: Hints = NO_HINTS) -> None:
+    def __init__(self, emulator: Emulator, sound: Sound, hints: Hints = NO_HINTS) -> None:
         self._engine = emulator.engine
         self._hints = hints
-        self._path = heard.path
-        self.seconds = heard.seconds
+        self._path = sound.path
+        self.seconds = sound.seconds
 
     async def sentences(self, *, channel: int | None = None, speakers: bool = False) -> AsyncIterator[Sentence]:
         """Sentences as the engine finds them, each step in a thread. Raises sound.BadSound and Refusal.

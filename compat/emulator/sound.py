@@ -48,11 +48,11 @@ def read(path: Path, *, channel: int | None = None) -> Iterator[bytes]:
 
 def duration(path: Path) -> float | None:
     """Seconds, measured from the packets rather than the header; None when the file is not audio."""
-    heard = 0.0
+    seconds = 0.0
     for part in _links(path):
         with contextlib.suppress(BadSound), opened(path, part) as (container, stream):
-            heard += sum(_lengths(container, stream))
-    return round(heard, 6) or None  # before it is rounded up for billing
+            seconds += sum(_lengths(container, stream))
+    return round(seconds, 6) or None  # before it is rounded up for billing
 
 
 @contextlib.contextmanager
@@ -86,16 +86,16 @@ def _links(path: Path) -> list[_Part]:
 
 def _heard(path: Path, channel: int | None) -> Iterator[bytes]:
     trouble: BadSound | None = None
-    heard = False
+    decoded = False
     for part in _links(path):
         try:
             with opened(path, part) as (container, stream):
                 for piece in _resampled(container, stream, channel):
-                    heard = heard or bool(piece)
+                    decoded = decoded or bool(piece)
                     yield piece
         except BadSound as exc:
             trouble = exc
-    if trouble is not None and not heard:
+    if trouble is not None and not decoded:
         raise trouble
 
 
@@ -131,7 +131,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Au
 
     Gaps are found from decoded samples, because an MP4 packet lasts until the next one.
     """
-    meant, expected, hole = container.format.name.startswith(_TIMED), None, 0.0
+    pauses, expected, hole = container.format.name.startswith(_TIMED), None, 0.0
     for packet in _packets(container, stream):
         try:
             decoded = packet.decode()
@@ -142,7 +142,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Au
             continue
         for frame in decoded:
             begin = None if frame.pts is None else float(frame.pts * (frame.time_base or 0))
-            if meant and begin is not None and expected is not None and _HOLE[0] < begin - expected < _HOLE[1]:
+            if pauses and begin is not None and expected is not None and _HOLE[0] < begin - expected < _HOLE[1]:
                 hole += begin - expected
             yield frame, hole
             hole, expected = 0.0, None if begin is None else begin + frame.samples / (frame.sample_rate or RATE)
@@ -151,12 +151,12 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Au
 
 def _lengths(container: InputContainer, stream: AudioStream) -> Iterator[float]:
     """The duration of each packet with the gap before it."""
-    meant, expected = container.format.name.startswith(_TIMED), None
+    pauses, expected = container.format.name.startswith(_TIMED), None
     for packet in _packets(container, stream):
         length = _length(packet)
         begin = None if packet.pts is None else packet.pts * float(packet.time_base or 0)
         hole = begin - expected if begin is not None and expected is not None else 0.0
-        yield length + (hole if meant and _HOLE[0] < hole < _HOLE[1] else 0.0)
+        yield length + (hole if pauses and _HOLE[0] < hole < _HOLE[1] else 0.0)
         expected = begin + length if begin is not None else expected
 
 

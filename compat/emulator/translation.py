@@ -118,11 +118,11 @@ def _text(ask: MtRequest) -> str:
 async def _chunks(call: ApiCall, ask: MtRequest, answer: str) -> AsyncIterator[dict[str, Any]]:
     """plus and turbo repeat the whole text so far in every chunk (field reports); flash and lite by reading."""
     cumulative = ask.model.startswith(("qwen-mt-plus", "qwen-mt-turbo")) or call.emulator.readings.mt_flash_cumulative
-    said = ""
+    so_far = ""
     for delta in deltas(answer):
-        said += delta
-        yield _chunk(call, ask, {"content": said if cumulative else delta, "role": "assistant"})
-    yield _chunk(call, ask, {"content": said if cumulative else "", "role": None}, finish_reason="stop")
+        so_far += delta
+        yield _chunk(call, ask, {"content": so_far if cumulative else delta, "role": "assistant"})
+    yield _chunk(call, ask, {"content": so_far if cumulative else "", "role": None}, finish_reason="stop")
     if ask.stream_options is not None and ask.stream_options.include_usage:
         usage = _usage(ask.messages[0].content, answer)
         yield _envelope(call, ask, "chat.completion.chunk") | {"choices": [], "usage": usage}
@@ -139,5 +139,9 @@ def _envelope(call: ApiCall, ask: MtRequest, kind: str) -> dict[str, Any]:
 
 
 def _usage(text: str, answer: str) -> dict[str, int]:
-    read, said = text_tokens(text), text_tokens(answer)
-    return {"prompt_tokens": read, "completion_tokens": said, "total_tokens": read + said}
+    prompt_tokens, completion_tokens = text_tokens(text), text_tokens(answer)
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }

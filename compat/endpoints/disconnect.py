@@ -20,13 +20,13 @@ async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
     # Like asyncio.timeout, this runs the work in the current task: another task would cost each request time.
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
-    cancels, gone = task.cancelling(), False
+    cancels, disconnected = task.cancelling(), False
 
     async def watch() -> None:
-        nonlocal gone
+        nonlocal disconnected
         while (await receive())["type"] != "http.disconnect":
             pass
-        gone = True
+        disconnected = True
         task.cancel()
 
     watching: list[asyncio.Future[None]] = []
@@ -35,7 +35,7 @@ async def while_connected(receive: Receive, work: Awaitable[T]) -> T:
     try:
         return await work
     except asyncio.CancelledError:
-        if gone and task.uncancel() <= cancels:
+        if disconnected and task.uncancel() <= cancels:
             raise ClientDisconnect from None
         raise
     finally:

@@ -49,7 +49,7 @@ def absent(path: str) -> str | None:
     below = path.removeprefix("/v1")
     if _SIP.fullmatch(below):
         return "calls by SIP"
-    return next((what for start, what in ABSENT.items() if f"{below}/".startswith(f"{start}/")), None)
+    return next((feature for start, feature in ABSENT.items() if f"{below}/".startswith(f"{start}/")), None)
 
 
 _THERE = (
@@ -67,8 +67,8 @@ _NO_DEPLOYMENT = re.compile(r"/+openai/+deployments/+audio/+(transcriptions|tran
 def methods(request: Request) -> str:
     """Return the methods that the request's path supports, as a value of the Allow header."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
-    there = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted(set().union(*there)))
+    allowed = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted(set().union(*allowed)))
 
 
 def error(request: Request, exc: Exception) -> CompatError:
@@ -87,15 +87,15 @@ def unknown(method: str, path: str, sent: str = "") -> NotFound:
         return NotFound(f"{sent} has no deployment name: insert it before /audio.", code="unknown_url")
     match = THERE.fullmatch(path.lower())
     if not match and (near := _NEAR.fullmatch(path.lower())):
-        ours = "translations" if near["translation"] else "transcriptions"
-        return NotFound(f"There is no {method} {sent} here, but /v1/audio/{ours}.", code="unknown_url")
-    meant = f"/v1{match[1]}" if match else path
-    if what := absent(meant):
+        kind = "translations" if near["translation"] else "transcriptions"
+        return NotFound(f"There is no {method} {sent} here, but /v1/audio/{kind}.", code="unknown_url")
+    intended = f"/v1{match[1]}" if match else path
+    if feature := absent(intended):
         return NotFound(
-            f"{sent} is not offered: this server transcribes and translates speech, and has no {what}.",
+            f"{sent} is not offered: this server transcribes and translates speech, and has no {feature}.",
             code="unsupported_endpoint",
         )
-    hint = f", but {meant[:200]}: base addresses end in /v1" if meant != path else ""
+    hint = f", but {intended[:200]}: base addresses end in /v1" if intended != path else ""
     return NotFound(f"There is no {method} {sent} here{hint}.", code="unknown_url")
 
 

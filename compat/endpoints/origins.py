@@ -106,10 +106,10 @@ def _served(origin: str, host: str) -> bool:
     """Return whether a page is on loopback or on the requested `host`."""
     try:
         parts = urlsplit(origin)
-        ours = loopback(parts.hostname or "") or (bool(host) and parts.netloc.lower() == host.lower())
+        local = loopback(parts.hostname or "") or (bool(host) and parts.netloc.lower() == host.lower())
     except ValueError:  # an unparsable origin such as http://[
         return False
-    return ours and _NO_ORIGIN.isdisjoint(origin.partition("://")[2])
+    return local and _NO_ORIGIN.isdisjoint(origin.partition("://")[2])
 
 
 def loopback(name: str) -> bool:

@@ -82,9 +82,9 @@ class Upload:
             self.pending.append(last)
         last += piece
 
-    def fits(self, came: int) -> bool:
+    def fits(self, new_bytes: int) -> bool:
         """Return whether the pending bytes may stay in memory, where `came` are new."""
-        return self.place.keep(came) and self.waiting <= (SMALL if self._file is None else BLOCK)
+        return self.place.keep(new_bytes) and self.waiting <= (SMALL if self._file is None else BLOCK)
 
     async def work_off(self) -> None:
         """Write the pending bytes to disk, and update the hash of a large file. Raise DiskFull."""
@@ -220,16 +220,16 @@ async def receive(request: Request, place: UploadPlace, *, limit: int, turns: Lo
         upload.hold(form)
         return upload
     parts: Parts | Texts = Parts(boundary, upload.add) if boundary else Texts(kind)
-    came = False
+    received_any = False
     try:
         async for chunk in request.stream() if body is None else _once(body, place):
-            came = came or bool(chunk)
+            received_any = received_any or bool(chunk)
             size, text = upload.size, parts.text
             parts.feed(chunk)
             place.reserve(file=upload.size - size, text=parts.text - text)
             if not upload.fits(upload.size - size):
                 await upload.work_off()
-        if not (came or "content-length" in request.headers or "transfer-encoding" in request.headers):
+        if not (received_any or "content-length" in request.headers or "transfer-encoding" in request.headers):
             raise BadRequest("The request has no body: it has neither Content-Length nor Transfer-Encoding.")
         parts.end()
         if not upload.size and (audio := _embedded(parts)):

@@ -26,7 +26,7 @@ class UsageEndpoint:
         own = self._gate.passes_keys
         principal = self._gate.caller(request, "rest" if own else "admin")
         await self._gate.admit(request, principal)
-        asked = public.query(request.query_params.multi_items(), time.time())
+        query = public.query(request.query_params.multi_items(), time.time())
         if own:
-            asked = msgspec.structs.replace(asked, clients=(principal.account,))
-        return JSONResponse(public.body(asked, await self._accounting.spent(asked.first, asked.shown)))
+            query = msgspec.structs.replace(query, clients=(principal.account,))
+        return JSONResponse(public.body(query, await self._accounting.spent(query.first, query.shown)))

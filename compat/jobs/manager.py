@@ -94,8 +94,8 @@ class JobManager:
             raise NotFound(f"{NO_JOB} (ids of other callers' jobs get the same answer).")
         if job.state == "expired" or (not job.under_way and job.until <= time.time()):
             raise Gone("The job's result has been erased: send the audio again.")
-        ours = job.task_id is not None and job.service == self.service(principal.key)
-        if ours and transitions.abandoned(job, time.time(), self._dead):
+        resumable = job.task_id is not None and job.service == self.service(principal.key)
+        if resumable and transitions.abandoned(job, time.time(), self._dead):
             await self._take_over(job, principal, None, contextlib.ExitStack())
         return job
 
@@ -139,9 +139,9 @@ class JobManager:
         took the job over within LONGEST, it fails if it was requested in the background, and is dropped if not.
         """
         now = time.time()
-        ours = job.service == self.service(self._key)
+        same_account = job.service == self.service(self._key)
         lost = now > job.created + transitions.LONGEST
-        if not lost and (not ours or (job.task_id is None and now < job.awaited)):
+        if not lost and (not same_account or (job.task_id is None and now < job.awaited)):
             # Released for a caller that has the key, or the audio.
             await self._store.swap(job, transitions.taken_over(job, transitions.NOBODY, now))
         elif not lost and job.task_id is not None:

@@ -134,7 +134,7 @@ def _report(job_id: str) -> None:
 def identity(content: str, owner: str, service: str, request: Request) -> str:
     """Return the hash that identifies a job: of the audio's hash (`content`), the owner, the account and every
     parameter sent to the service. It is the same in every release."""
-    asked = {
+    parameters = {
         "model": request.model,
         "surface": request.surface,
         "media": None,
@@ -143,7 +143,7 @@ def identity(content: str, owner: str, service: str, request: Request) -> str:
         "words": request.words,
         "options": {**request.options, "version": request.version} if request.version else request.options,
     }
-    return digest(content, owner, service, msgspec.json.encode(asked, order="deterministic").decode())
+    return digest(content, owner, service, msgspec.json.encode(parameters, order="deterministic").decode())
 
 
 def digest(*parts: str) -> str:

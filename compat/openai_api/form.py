@@ -106,7 +106,7 @@ def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, st
     language, language_param, ignored_languages = _language(form)
     response_format = choice(form.one("response_format") or "json", TRANSLATED, "response_format")
     layout, layout_lost = _layout(form, captioned=response_format in ("srt", "vtt"))
-    ours = {row.name for row in TRANSLATION} | {"language", "languages", "keywords"}
+    known = {row.name for row in TRANSLATION} | {"language", "languages", "keywords"}
     return Ask(
         model=model,
         response_format=response_format,
@@ -118,7 +118,7 @@ def translation(fields: Sequence[tuple[str, str]], query: Sequence[tuple[str, st
             *ignored_languages,
             *layout_lost,
             *(["temperature"] if _has_temperature(form) else []),
-            *(name for name in form.values if name not in ours),
+            *(name for name in form.values if name not in known),
             *_unread(query, fields),
         ),
         target=language_code(target, "target_language", languages.written) if target else ENGLISH,

@@ -49,7 +49,7 @@ _CLAUSE_END = regex.compile("[,;:\u3001\uff0c\uff1a\uff1b\u060c\u061b\u2013\u201
 _PHRASED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]")
 _UNBREAKABLE = "\u00a0\u202f\u2060\ufeff"
 
-_SENTENCE, _CLAUSE, _TORN, _BOUND = 0.7, 0.5, -0.6, -0.3
+_SENTENCE, _CLAUSE, _INSIDE_PHRASE, _BOUND = 0.7, 0.5, -0.6, -0.3
 # Short words that belong to the word after them.
 _BINDING = frozenset(
     "a an the of to in on at by for with from and or but nor as if that than my your his her its our their "  # noqa: SIM905
@@ -148,15 +148,15 @@ def units(text: str, timed: Sequence[Word], layout: Layout) -> list[Unit]:
                 last = glued.pop()
                 part = Word(last.text + part.text, last.start, max(last.end, part.end))
             glued.append(part)
-    torn = _inside_phrases(text)
+    inside = _inside_phrases(text)
     made, place = [], 0
     for word, following in zip_longest(glued, glued[1:]):
         place += len(word.text)
         shown = " ".join(word.text.split())
         gap = following is not None and (word.text[-1].isspace() or following.text[0].isspace())
         after = _quality(shown, gap)
-        if place in torn and after <= 0 and not _CLOSED.search(shown):
-            after = _TORN
+        if place in inside and after <= 0 and not _CLOSED.search(shown):
+            after = _INSIDE_PHRASE
         columns, reading = measured(shown)
         made.append(Unit(shown, word.start, word.end, columns, reading, int(gap), after))
     return made
@@ -192,15 +192,15 @@ def _quality(text: str, gap: bool) -> float:
 
 def _inside_phrases(text: str) -> set[int]:
     """Return the places in a text that are inside a phrase of Chinese, Japanese or Thai."""
-    torn: set[int] = set()
+    inside: set[int] = set()
     if text.isascii():
-        return torn
+        return inside
     for run in re.finditer(r"\S+", text):
         if _PHRASED.search(run[0]):
             phrases = _parser(_script(run[0], text))(run[0])
-            torn.update(range(run.start() + 1, run.end()))
-            torn.difference_update(accumulate(map(len, phrases), initial=run.start()))
-    return torn
+            inside.update(range(run.start() + 1, run.end()))
+            inside.difference_update(accumulate(map(len, phrases), initial=run.start()))
+    return inside
 
 
 def _script(run: str, text: str) -> str:

@@ -45,7 +45,7 @@ def _aligned_words(words: Sequence[str], spans: Sequence[Span]) -> list[tuple[in
     This is a beam search for the alignment with the lowest cost.
     """
     done = list(accumulate(map(len, words), initial=0))
-    torn = [0.0 if closes_clause(word) else _MID_CLAUSE for word in words]
+    costs = [0.0 if closes_clause(word) else _MID_CLAUSE for word in words]
     pace = done[-1] / sum(end - start for start, end in spans)
     ways: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, (0,))}
     for number, (start, end) in enumerate(spans, 1):
@@ -56,7 +56,7 @@ def _aligned_words(words: Sequence[str], spans: Sequence[Span]) -> list[tuple[in
                 length = done[last] - done[first]
                 total = cost + _unlikely(length, expected)
                 if first < last < len(words):
-                    total += torn[last - 1]
+                    total += costs[last - 1]
                 if last not in further or total < further[last][0]:
                     further[last] = total, (*places, last)
                 if length > 2 * expected + 12:

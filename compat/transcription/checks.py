@@ -103,9 +103,11 @@ def _limits(settings: Settings) -> None:
     known |= {*(target.partition("?")[0] for target in settings.aliases.values()), settings.translation_model}
     for setting, given in {"COMPAT_RATES": {*(settings.rates or ())}, "COMPAT_PRICES": {*settings.prices}}.items():
         for name in sorted(given - known):
-            meant = [other for other in sorted(known) if _misspelt(name, other)]
-            if meant:
-                raise SettingsError(f"{setting} names {name}, which is not a known model; {' or '.join(meant)} is.")
+            candidates = [other for other in sorted(known) if _misspelt(name, other)]
+            if candidates:
+                raise SettingsError(
+                    f"{setting} names {name}, which is not a known model; {' or '.join(candidates)} is."
+                )
             patterns = (*(row.pattern for row in rates.ROWS), *(row.pattern for row in catalogue.MODELS))
             if not any(re.fullmatch(pattern, name) for pattern in patterns):
                 fields = {"setting": setting, "model": name}

@@ -159,8 +159,8 @@ class Peer:
     def figures(self) -> dict[str, float]:
         """Return the numbers of lost packets of the track, and of those that came too late or twice; with a voice, the
         seconds of it that were not sent."""
-        heard: dict[str, float] = {"lost_packets": self._track.lost, "late_packets": self._track.late}
-        return heard if self.source is None else {**heard, "skipped_seconds": round(self._voice.skipped, 3)}
+        figures: dict[str, float] = {"lost_packets": self._track.lost, "late_packets": self._track.late}
+        return figures if self.source is None else {**figures, "skipped_seconds": round(self._voice.skipped, 3)}
 
     async def open(self) -> None:
         """Wait for the caller, and return when the call is encrypted. Raises Lost."""

@@ -221,8 +221,8 @@ class Tones:
     def speak(self, word: str) -> bytes | None:
         if word not in _frequencies():
             return None
-        said = Word(word, SPOKEN_GAP_MS // 2, SPOKEN_GAP_MS // 2 + WORD_MS)
-        return encode((said,), rate=SPOKEN_RATE, length_ms=WORD_MS + SPOKEN_GAP_MS)
+        spoken = Word(word, SPOKEN_GAP_MS // 2, SPOKEN_GAP_MS // 2 + WORD_MS)
+        return encode((spoken,), rate=SPOKEN_RATE, length_ms=WORD_MS + SPOKEN_GAP_MS)
 
 
 class TonesListener:
@@ -234,10 +234,10 @@ class TonesListener:
         self._shown: tuple[Word, ...] = ()
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:  # noqa: ARG002 - partial results cost nothing
-        heard = self._decoder.feed(pcm)
-        if not heard:
+        words = self._decoder.feed(pcm)
+        if not words:
             return None
-        self._words += heard
+        self._words += words
         *sure, last = self._words
         if len(self._words) % 3 == 0 and last.text in VOCABULARY:
             last = msgspec.structs.replace(last, text=VOCABULARY[VOCABULARY.index(last.text) - 1])

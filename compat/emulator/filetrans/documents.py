@@ -36,12 +36,12 @@ class FileTranscript(msgspec.Struct, frozen=True, kw_only=True):
     transcripts: tuple[Channel, ...]
 
 
-def filetrans(heard: FileTranscript, *, words: bool, language: str | None) -> dict[str, Any]:
+def filetrans(transcript: FileTranscript, *, words: bool, language: str | None) -> dict[str, Any]:
     """`words`: adds words, and ends sentences at punctuation as well as at pauses."""
     return {
-        "file_url": heard.url,
-        "audio_info": {"format": heard.kind.container, "sample_rate": heard.kind.sample_rate},
-        "transcripts": [_filetrans_channel(channel, words, language) for channel in heard.transcripts],
+        "file_url": transcript.url,
+        "audio_info": {"format": transcript.kind.container, "sample_rate": transcript.kind.sample_rate},
+        "transcripts": [_filetrans_channel(channel, words, language) for channel in transcript.transcripts],
     }
 
 
@@ -65,15 +65,15 @@ def _filetrans_channel(channel: Channel, words: bool, language: str | None) -> d
     }
 
 
-def fun(heard: FileTranscript, *, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
+def fun(transcript: FileTranscript, *, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
     """`times` False: times are 0 and words are left out. `confidence`: words have it, as in qwen-audio-3."""
     return {
-        "file_url": heard.url,
+        "file_url": transcript.url,
         "properties": {
-            "audio_format": heard.kind.codec,
-            "channels": [channel.id for channel in heard.transcripts],
-            "original_sampling_rate": heard.kind.sample_rate,
-            "original_duration_in_milliseconds": round(heard.seconds * 1000),
+            "audio_format": transcript.kind.codec,
+            "channels": [channel.id for channel in transcript.transcripts],
+            "original_sampling_rate": transcript.kind.sample_rate,
+            "original_duration_in_milliseconds": round(transcript.seconds * 1000),
         },
         "transcripts": [
             {
@@ -85,7 +85,7 @@ def fun(heard: FileTranscript, *, speakers: bool, times: bool, confidence: bool)
                     for number, sentence in enumerate(channel.sentences, 1)
                 ],
             }
-            for channel in heard.transcripts
+            for channel in transcript.transcripts
         ],
     }
 

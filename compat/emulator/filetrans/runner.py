@@ -123,15 +123,15 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
     )
     sound = await fetch(emulator, source)
     try:
-        heard = await _heard(emulator, task, file.url, sound)
+        transcript = await _heard(emulator, task, file.url, sound)
     finally:
         sound.close()
-    spoken = any(channel.sentences for channel in heard.transcripts)
+    spoken = any(channel.sentences for channel in transcript.transcripts)
     if not spoken and emulator.readings.silence_task != "empty":
         raise NoSpeech
-    file.billed = _billed(task, heard)
-    file.output_tokens = sum(text_tokens(joined_text(list(each.sentences))) for each in heard.transcripts)
-    written = msgspec.json.encode(document(task, heard, emulator.readings))
+    file.billed = _billed(task, transcript)
+    file.output_tokens = sum(text_tokens(joined_text(list(each.sentences))) for each in transcript.transcripts)
+    written = msgspec.json.encode(document(task, transcript, emulator.readings))
     emulator.folder.take(len(written))
     file.result = emulator.folder.new()
     await asyncio.to_thread(file.result.write_bytes, written)
@@ -161,22 +161,22 @@ def properties(path: Path) -> FileProperties:
         return FileProperties(container=container.format.name, codec=codec, sample_rate=stream.rate or 0)
 
 
-def _billed(task: Task, heard: FileTranscript) -> int:
+def _billed(task: Task, transcript: FileTranscript) -> int:
     """Whole seconds of the audio of all channels; of their speech for fun-asr and paraformer."""
     if task.family in {Family.FUN, Family.PARAFORMER}:
-        spoken = sum(documents.spoken_ms(channel.sentences) for channel in heard.transcripts)
+        spoken = sum(documents.spoken_ms(channel.sentences) for channel in transcript.transcripts)
         return billed_seconds(spoken / 1000)
-    return billed_seconds(heard.seconds) * len(heard.transcripts)
+    return billed_seconds(transcript.seconds) * len(transcript.transcripts)
 
 
-def document(task: Task, heard: FileTranscript, readings: Readings) -> dict[str, Any]:
+def document(task: Task, transcript: FileTranscript, readings: Readings) -> dict[str, Any]:
     call = task.parameters
     match task.family:
         case Family.FILETRANS:
-            return documents.filetrans(heard, words=call.enable_words, language=call.language)
+            return documents.filetrans(transcript, words=call.enable_words, language=call.language)
         case Family.PARAFORMER:
             timed = call.timestamp_alignment_enabled or readings.paraformer_always_timed
-            return documents.fun(heard, speakers=call.diarization_enabled, times=timed, confidence=False)
+            return documents.fun(transcript, speakers=call.diarization_enabled, times=timed, confidence=False)
         case _:
             sure = task.family is Family.AUDIO3_FILES
-            return documents.fun(heard, speakers=call.diarization_enabled, times=True, confidence=sure)
+            return documents.fun(transcript, speakers=call.diarization_enabled, times=True, confidence=sure)

@@ -169,13 +169,13 @@ class Response:
 
     def _usage(self, heard_ms: int) -> dict[str, Any]:
         """Audio counts 12.5 tokens a second, heard and spoken."""
-        heard = math.ceil(TOKENS_PER_SECOND * heard_ms / 1000)
-        said = math.ceil(TOKENS_PER_SECOND * self._audio / _OUTPUT_BYTES)
+        input_tokens = math.ceil(TOKENS_PER_SECOND * heard_ms / 1000)
+        audio_tokens = math.ceil(TOKENS_PER_SECOND * self._audio / _OUTPUT_BYTES)
         text = text_tokens(self._text)
         return {
-            "total_tokens": heard + said + text,
-            "input_tokens": heard,
-            "output_tokens": said + text,
-            "input_tokens_details": {"audio_tokens": heard, "text_tokens": 0},
-            "output_tokens_details": {"audio_tokens": said, "text_tokens": text},
+            "total_tokens": input_tokens + audio_tokens + text,
+            "input_tokens": input_tokens,
+            "output_tokens": audio_tokens + text,
+            "input_tokens_details": {"audio_tokens": input_tokens, "text_tokens": 0},
+            "output_tokens_details": {"audio_tokens": audio_tokens, "text_tokens": text},
         }

@@ -38,8 +38,8 @@ class TranslatedTurn(LiveTurn):
         self._response = Response(engine, configuration, self.item_id, readings, new_id)
 
     def snapshots(self) -> Iterator[ServerEvent]:
-        heard, self._waiting = self._waiting, []
-        for partial in heard:
+        partials, self._waiting = self._waiting, []
+        for partial in partials:
             settled = self._agreement.settled(partial)
             if self._configuration.transcribed:
                 yield from self._source(settled if self._nested else partial)
@@ -65,21 +65,21 @@ class TranslatedTurn(LiveTurn):
         if self._readings.source == "after":
             yield from self._source_end()
 
-    def _source(self, heard: Hypothesis) -> Iterator[ServerEvent]:
-        new = "".join(self._settled.grown(heard.text))
-        if new or (not self._nested and heard != self._last):
-            yield self._source_news(heard, new)
-        self._last = heard
+    def _source(self, hypothesis: Hypothesis) -> Iterator[ServerEvent]:
+        new = "".join(self._settled.grown(hypothesis.text))
+        if new or (not self._nested and hypothesis != self._last):
+            yield self._source_news(hypothesis, new)
+        self._last = hypothesis
 
-    def _source_news(self, heard: Hypothesis, new: str) -> ServerEvent:
+    def _source_news(self, hypothesis: Hypothesis, new: str) -> ServerEvent:
         event_id, language = self._new_event_id(), self._spoken
         if self._nested:
             return SourceDelta(event_id=event_id, item_id=self.item_id, delta=new, language=language)
         return Text(
             event_id=event_id,
             item_id=self.item_id,
-            text=heard.text,
-            stash=heard.stash,
+            text=hypothesis.text,
+            stash=hypothesis.stash,
             language=language,
             emotion=self._emotion,
         )

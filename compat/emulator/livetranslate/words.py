@@ -37,11 +37,11 @@ class Agreement:
     def __init__(self) -> None:
         self._before: list[str] = []
 
-    def settled(self, heard: Hypothesis) -> Hypothesis:
-        words = TOKEN.findall(heard.text + separator(heard.text, heard.stash) + heard.stash)
+    def settled(self, hypothesis: Hypothesis) -> Hypothesis:
+        words = TOKEN.findall(hypothesis.text + separator(hypothesis.text, hypothesis.stash) + hypothesis.stash)
         pairs = zip(self._before, words, strict=False)
         agreed = sum(1 for _ in itertools.takewhile(lambda pair: _same(*pair), pairs))
-        final = len(TOKEN.findall(heard.text))
+        final = len(TOKEN.findall(hypothesis.text))
         count = max(final, min(agreed, len(words) - _TENTATIVE))
         self._before = words
         return Hypothesis("".join(words[:count]), "".join(words[count:]).strip())

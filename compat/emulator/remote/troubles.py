@@ -14,26 +14,28 @@ _MISSING = re.compile(r"not found|not exist|unknown|not installed|no such", re.I
 
 def of_status(host: str, status: int, message: str, headers: Mapping[str, str], *, model: str) -> EngineTrouble:
     """`message` is the server's own, or empty. Names of headers are in lower case."""
-    said = f": {message}" if message else "."
-    who = f"The engine at {host}"
+    detail = f": {message}" if message else "."
+    engine = f"The engine at {host}"
     if 300 <= status < 400:
-        where = headers.get("location", "").partition("://")[2] or headers.get("location", "")
-        text = f"{who} redirects to {where or 'another address'}. Set COMPAT_ENGINE_URL to the address it leads to."
+        target = headers.get("location", "").partition("://")[2] or headers.get("location", "")
+        text = f"{engine} redirects to {target or 'another address'}. Set COMPAT_ENGINE_URL to the address it leads to."
         return EngineTrouble("Misconfigured", text)
     if status in (401, 403):
-        return EngineTrouble("Misconfigured", f"{who} refuses the key in COMPAT_ENGINE_KEY ({status}){said}")
+        return EngineTrouble("Misconfigured", f"{engine} refuses the key in COMPAT_ENGINE_KEY ({status}){detail}")
     if model_missing(status, message, model):
-        return EngineTrouble("Misconfigured", f"{who} has no model {model!r}. Set COMPAT_ENGINE_MODEL ({status}){said}")
+        return EngineTrouble(
+            "Misconfigured", f"{engine} has no model {model!r}. Set COMPAT_ENGINE_MODEL ({status}){detail}"
+        )
     if status in (404, 405):
-        text = f"{who} has no /audio/transcriptions under the path of COMPAT_ENGINE_URL ({status}){said}"
+        text = f"{engine} has no /audio/transcriptions under the path of COMPAT_ENGINE_URL ({status}){detail}"
         return EngineTrouble("Misconfigured", text)
     if status in BUSY:
-        return EngineTrouble("Busy", f"{who} is busy ({status}){said}")
+        return EngineTrouble("Busy", f"{engine} is busy ({status}){detail}")
     if status in DOWN:
-        return EngineTrouble("Unavailable", f"{who} is not ready ({status}){said}")
+        return EngineTrouble("Unavailable", f"{engine} is not ready ({status}){detail}")
     if status >= 500:
-        return EngineTrouble("Failed", f"{who} fails ({status}){said}")
-    return EngineTrouble("Misconfigured", f"{who} refuses the request ({status}){said}")
+        return EngineTrouble("Failed", f"{engine} fails ({status}){detail}")
+    return EngineTrouble("Misconfigured", f"{engine} refuses the request ({status}){detail}")
 
 
 def model_missing(status: int, message: str, model: str) -> bool:
