@@ -202,7 +202,7 @@ def create_app(
             runner.spawn(realtime.watch())
             yield {"refused": lambda error: metrics.refusal(error.status, error.code or ""), "live_memory": memory}
 
-    handlers = {CompatError: _refused, ClientDisconnect: _gone}
+    handlers = {CompatError: _refused, ClientDisconnect: _disconnected}
     app = Starlette(
         routes=[
             Route(TRANSCRIPTIONS, transcriptions.create, methods=["POST"]),
@@ -325,7 +325,7 @@ async def _unrouted(request: Request, exc: Exception) -> Response:
     return JSONResponse(error.body(), error.status, error.headers() | allow)
 
 
-async def _gone(request: Request, _: Exception) -> Response:
+async def _disconnected(request: Request, _: Exception) -> Response:
     entry: RequestEntry = request.state.entry
     entry.error = entry.error or "client_disconnected"  # unless this server closed the connection, with its own error
     return Response(status_code=entry.status or 499)

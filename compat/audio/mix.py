@@ -100,11 +100,11 @@ class Phase:
         self._unseen += frame.samples / frame.sample_rate
         if self._unseen >= _EVERY or not self.sounding:
             self._unseen = 0.0
-            self._look(_channels(frame, max(1, frame.samples // _POINTS)))
+            self._examine(_channels(frame, max(1, frame.samples // _POINTS)))
         if self.opposed:
             _put_on_all(frame, self._loudest)
 
-    def _look(self, channels: Sequence[Sequence[float]]) -> None:
+    def _examine(self, channels: Sequence[Sequence[float]]) -> None:
         powers = [sum(map(mul, channel, channel)) / len(channel) for channel in channels]
         self._loud = max(self._loud * _FADING, *powers)
         self.sounding = max(powers) > self._loud * _QUIET

@@ -184,22 +184,22 @@ def _checked(ask: Ask, media: Media, model: str, row: Model, region: str) -> Roa
     lacking = _lacking(ask, media, row)
     if lacking == "times":
         raise BadRequest(
-            f"{model} returns no timestamps, which response_format={ask.response_format} needs; {_able(region)}",
+            f"{model} returns no timestamps, which response_format={ask.response_format} needs; {_alternative(region)}",
             param="response_format",
         )
     if media.url and lacking and region == "us":
         raise BadRequest("No model in the region us accepts a url: upload the file.", param="url")
     if media.url and lacking:
-        raise BadRequest(f"{model} accepts files, not a url; {_able(region)}", param="url")
+        raise BadRequest(f"{model} accepts files, not a url; {_alternative(region)}", param="url")
     if lacking == "length":
         raise BadRequest(
-            f"{model} accepts up to 300 s of audio and this lasts {media.duration:.0f} s; {_able(region)}",
+            f"{model} accepts up to 300 s of audio and this lasts {media.duration:.0f} s; {_alternative(region)}",
             param="model",
         )
     if region in REGIONS and region not in row.regions:
         diarization = "speaker diarization is available in Beijing and Singapore."
-        able = diarization if ask.wants_speakers else _able(region)
-        raise BadRequest(f"{model} is not offered in the region {region}; {able}", param="model")
+        alternative = diarization if ask.wants_speakers else _alternative(region)
+        raise BadRequest(f"{model} is not offered in the region {region}; {alternative}", param="model")
     refit = not media.url and _refit(ask, media, row)
     return Road(model=model, row=row, surface=row.surface, refit=refit)
 
@@ -239,7 +239,7 @@ def unmixed(request: Request) -> bool:
     return media.channels > 1 and request.surface != "pieces" and "channel_id" not in request.options
 
 
-def _able(region: str) -> str:
+def _alternative(region: str) -> str:
     if region == "us":
         return "use qwen3-asr-flash-us."
     return "use qwen3-asr-flash or qwen3-asr-flash-filetrans."

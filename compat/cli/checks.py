@@ -186,16 +186,16 @@ async def server(url: str, key: str) -> list[Finding]:
     root = f"{parts.scheme}://{parts.netloc}"
     headers = {"authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(timeout=TIMEOUT, headers=headers) as client:
-        findings = [await _got(client, "server", f"{root}/healthz", lambda _: "runs")]
+        findings = [await _checked_page(client, "server", f"{root}/healthz", lambda _: "runs")]
         if findings[0].state == "fault":
             return findings
-        findings.append(await _got(client, "ready", f"{root}/readyz", lambda _: "can transcribe"))
-        models = await _got(client, "models", f"{url.rstrip('/')}/models", _listed)
+        findings.append(await _checked_page(client, "ready", f"{root}/readyz", lambda _: "can transcribe"))
+        models = await _checked_page(client, "models", f"{url.rstrip('/')}/models", _listed)
         if not (models.healthy or parts.path.rstrip("/").endswith("/v1")):
             before, found, _ = parts.path.partition("/v1")
             url = f"{root}{before if found else ''}/v1"
             findings.append(Finding("address", "fault", f"base addresses end in /v1: give clients {url}."))
-            models = await _got(client, "models", f"{url}/models", _listed)
+            models = await _checked_page(client, "models", f"{url}/models", _listed)
         findings.append(models)
     return [*findings, *[await _session(url, headers, name, path, steps) for name, (path, steps) in SESSIONS.items()]]
 
@@ -205,7 +205,7 @@ def _listed(body: object) -> str:
     return f"{len(models)} names"
 
 
-async def _got(client: httpx2.AsyncClient, name: str, url: str, describe: Callable[[object], str]) -> Finding:
+async def _checked_page(client: httpx2.AsyncClient, name: str, url: str, describe: Callable[[object], str]) -> Finding:
     started = time.perf_counter()
     try:
         answer = await client.get(url)

@@ -67,9 +67,9 @@ async def interpret(
     if connect is None:
         raise click.ClickException(f"--to needs openai {LEAST} or newer: {sys.executable} -m pip install -U openai")
     async with connect(model=model) as connection:
-        created = await _until(connection, "session.created")
+        created = await _wait_for(connection, "session.created")
         await connection.session.update(session=_session(created, languages, spoken=bool(voices)))
-        updated = await _until(connection, "session.updated")
+        updated = await _wait_for(connection, "session.updated")
         if voices and "audio" not in _applied(updated).get("output_modalities", ["audio"]):
             shown.fault(f"There is no voice for {languages.target}, only text.")
         speaking = asyncio.create_task(_speak(connection, sound, shown))
@@ -122,7 +122,7 @@ def _applied(event: Any) -> dict[str, Any]:  # noqa: ANN401 - an event with a se
     return getattr(event.session, "dashscope", None) or {}
 
 
-async def _until(connection: Any, kind: str) -> Any:  # noqa: ANN401 - the package's connection, and one of its events
+async def _wait_for(connection: Any, kind: str) -> Any:  # noqa: ANN401 - the package's connection, and one of its events
     """Return the first event of this kind. Raises CommandFailed for an error before it."""
     while True:
         event = await connection.recv()

@@ -88,7 +88,7 @@ def plan(
     for each in find(files):
         recordings.append(each) if isinstance(each, Recording) else unreadable.append(each)
     recordings = _without_transcripts(recordings)
-    folder = None if out is None or out == STANDARD else _made(Path(out))
+    folder = None if out is None or out == STANDARD else _created_folder(Path(out))
     sources = Sources(folder)
     if out == STANDARD:
         targets: list[tuple[Path, ...]] = [()] * len(recordings)
@@ -128,7 +128,7 @@ def _without_transcripts(recordings: list[Recording]) -> list[Recording]:
     ]
 
 
-def _made(folder: Path) -> Path:
+def _created_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as exc:

@@ -57,7 +57,7 @@ async def _one(
     faults: list[str] = []
     sizes: list[int] = []
     spoken = _measured(sound.recording(piece.source, fast=fast), sizes)
-    with captions(piece.name, _where(kind, piece, wanted.shape), piece.seconds) as shown:
+    with captions(piece.name, _display(kind, piece, wanted.shape), piece.seconds) as shown:
         turns = await listen(
             client,
             spoken,
@@ -84,7 +84,7 @@ async def _measured(blocks: AsyncGenerator[bytes, None], sizes: list[int]) -> As
             yield block
 
 
-def _where(kind: Kind, piece: OutputPiece, shape: str) -> Kind:
+def _display(kind: Kind, piece: OutputPiece, shape: str) -> Kind:
     """Return the kind of captions. A transcript on standard output excludes others, unless they are its own lines."""
     if piece.target is not None:
         return kind

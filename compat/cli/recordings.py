@@ -86,17 +86,19 @@ def _named(names: Sequence[str]) -> Iterator[Recording | UnreadablePath]:
         elif _SCHEME.match(name) and not os.path.lexists(path):
             yield UnreadablePath(name, "Only http:// and https:// addresses are downloaded")
         elif path.is_dir():
-            yield from _some(_walk(path, path, set()), name, "The folder has no recordings")
+            yield from _unless_empty(_walk(path, path, set()), name, "The folder has no recordings")
         elif glob.has_magic(name) and not os.path.lexists(path):
-            yield from _some(_matching(name), name, "No recording matches")
+            yield from _unless_empty(_matching(name), name, "No recording matches")
         else:
             yield _file(path, path.parent)
 
 
-def _some(found: Iterator[Recording | UnreadablePath], name: str, why: str) -> Iterator[Recording | UnreadablePath]:
-    """Yield what was found at `name`, or that nothing was."""
+def _unless_empty(
+    found: Iterator[Recording | UnreadablePath], name: str, reason: str
+) -> Iterator[Recording | UnreadablePath]:
+    """Yield what was found at `name`, or an UnreadablePath if nothing was."""
     first = next(found, None)
-    yield UnreadablePath(name, why) if first is None else first
+    yield UnreadablePath(name, reason) if first is None else first
     yield from found
 
 
@@ -131,10 +133,10 @@ def _sounds(path: Path) -> bool:
 
 
 def _file(path: Path, root: Path) -> Recording | UnreadablePath:
-    return Recording(path, path.relative_to(root)) if path.is_file() else UnreadablePath(str(path), _why(path))
+    return Recording(path, path.relative_to(root)) if path.is_file() else UnreadablePath(str(path), _reason(path))
 
 
-def _why(path: Path) -> str:
+def _reason(path: Path) -> str:
     try:
         path.stat()
     except OSError as exc:

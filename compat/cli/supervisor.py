@@ -176,11 +176,11 @@ class Supervisor:
         self._children.append(child)
         with contextlib.suppress(OSError):  # the worker has died
             own_end.sendall(msgspec.json.encode(msgspec.structs.replace(self._orders, worker=number)) + b"\n")
-        self._selector.register(own_end, selectors.EVENT_READ, lambda: self._heard(child))
+        self._selector.register(own_end, selectors.EVENT_READ, lambda: self._receive(child))
         if self._signal:  # which has arrived before the worker was known
             process.send_signal(self._signal)
 
-    def _heard(self, child: _WorkerProcess) -> None:
+    def _receive(self, child: _WorkerProcess) -> None:
         try:
             text = child.control.recv(64)
         except OSError:

@@ -78,7 +78,7 @@ def transcribe(
     waiting: list[OutputPiece] = []
     try:
         with contextlib.ExitStack() as stack:
-            waiting += _waiting(files, out, wanted, report, stack)
+            waiting += _to_transcribe(files, out, wanted, report, stack)
             if waiting:
                 base = stack.enter_context(server.chosen(base_url, local))
                 client = server.client(base, api_key)
@@ -97,7 +97,7 @@ def transcribe(
     raise SystemExit(1 if report.left else 0)
 
 
-def _waiting(
+def _to_transcribe(
     files: Sequence[str], out: str | None, wanted: Wanted, report: Report, stack: contextlib.ExitStack
 ) -> Iterator[OutputPiece]:
     """Yield the recordings without a transcript that can be written, and report the others."""

@@ -62,7 +62,7 @@ def hints(body: object, *, timed: bool = True) -> Hints:
 def _given(body: dict[str, Any]) -> Iterator[str]:
     given, parameters = _object(body.get("input")), _object(body.get("parameters"))
     for message in [*_list(body.get("messages")), *_list(given.get("messages"))]:
-        yield from _said(_object(message))
+        yield from _text_places(_object(message))
     if given.get("context") is not None:
         yield CONTEXT
     if body.get("resources") is not None or parameters.get("resources") is not None:
@@ -72,7 +72,7 @@ def _given(body: dict[str, Any]) -> Iterator[str]:
         yield from (name for name in _PARAMETERS if holder.get(name) is not None)
 
 
-def _said(message: dict[str, Any]) -> Iterator[str]:
+def _text_places(message: dict[str, Any]) -> Iterator[str]:
     """The place of the text in a message, if it has any."""
     if any(part.get("text") for part in _parts(message)):
         yield SYSTEM if message.get("role") == "system" else MESSAGES

@@ -36,7 +36,7 @@ def reach(address: Address) -> Reach:
     if isinstance(address, ipaddress.IPv6Address):
         if address.is_loopback:
             return "loopback"
-        inner = _carried(address)
+        inner = _embedded(address)
         if inner is not None:
             return reach(inner)
         usual = address.is_global and not address.is_multicast and not address.is_site_local
@@ -46,7 +46,7 @@ def reach(address: Address) -> Reach:
     return "public" if address.is_global and not address.is_multicast and address != _PLATFORM else "private"
 
 
-def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if address.sixtofour is not None:
         return address.sixtofour
     if address.teredo is not None:
@@ -57,7 +57,7 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return None
 
 
-class _Judged(httpx2.AsyncHTTPTransport):
+class _CheckedTransport(httpx2.AsyncHTTPTransport):
     """Resolves a name once, checks each of its addresses, and tries them in order."""
 
     def __init__(self, allowed: frozenset[Reach]) -> None:
@@ -108,7 +108,7 @@ async def get(url: str, allowed: frozenset[Reach]) -> AsyncIterator[httpx2.Respo
     """The open response of `url`. Raises OffLimits, httpx2.HTTPError and httpx2.InvalidURL."""
     async with (
         httpx2.AsyncClient(
-            transport=_Judged(allowed),
+            transport=_CheckedTransport(allowed),
             headers={"user-agent": USER_AGENT},
             timeout=TIMEOUT,
             trust_env=False,

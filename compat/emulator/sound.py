@@ -43,7 +43,7 @@ def read(path: Path, *, channel: int | None = None) -> Iterator[bytes]:
 
     Raises BadSound.
     """
-    yield from _blocks(_heard(path, channel))
+    yield from _blocks(_decoded_blocks(path, channel))
 
 
 def duration(path: Path) -> float | None:
@@ -84,7 +84,7 @@ def _links(path: Path) -> list[_Part]:
         return list(pairwise([*begins[:_LINKS], len(data)])) if len(begins) > 1 else [None]
 
 
-def _heard(path: Path, channel: int | None) -> Iterator[bytes]:
+def _decoded_blocks(path: Path, channel: int | None) -> Iterator[bytes]:
     trouble: BadSound | None = None
     decoded = False
     for part in _links(path):

@@ -95,9 +95,9 @@ class Gate:
         if self._admission:
             self._admission.enter(connection, principal.party)
             if not principal.party.known:
-                connection.state.stay.callback(self._left, connection, principal)
+                connection.state.stay.callback(self._request_ended, connection, principal)
 
-    def _left(self, connection: HTTPConnection, principal: Principal) -> None:
+    def _request_ended(self, connection: HTTPConnection, principal: Principal) -> None:
         if connection.scope.get("method") == "POST" and connection.state.entry.status == 200:
             self.prove(principal)
 

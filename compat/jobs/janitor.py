@@ -47,7 +47,7 @@ class Janitor:
                 if dead:
                     await self._jobs.inherit(dead)
                     dead = []
-                await self._look_at_all()
+                await self._maintain_all()
             except CompatError as exc:
                 log.warning("the job store cannot be reached", extra={"fields": {"reason": exc.message}})
             except Exception:
@@ -57,16 +57,16 @@ class Janitor:
                     await self._runs.changed.wait()
             self._runs.changed.clear()
 
-    async def _look_at_all(self) -> None:
+    async def _maintain_all(self) -> None:
         self._postponed.clear()
         for _ in range(PASSES):
             jobs = await self._store.due(time.time())
             for job in jobs:
-                await self._look(job)
+                await self._maintain(job)
             if not jobs:
                 return
 
-    async def _look(self, job: Job) -> None:
+    async def _maintain(self, job: Job) -> None:
         now = time.time()
         if job.under_way:
             await self._jobs.adopt(job)

@@ -35,9 +35,9 @@ class HumanFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {**self._fields, **getattr(record, "fields", {})}
-        time = self._in(datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S"), "2")
+        time = self._coloured(datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S"), "2")
         level = record.levelname.lower()
-        named = "" if level == "info" else f"{self._in(level, _LEVELS.get(level, ''))} "
+        named = "" if level == "info" else f"{self._coloured(level, _LEVELS.get(level, ''))} "
         message = record.getMessage()
         if message == "request" and "status" in fields:
             message = self._request(fields)
@@ -46,15 +46,15 @@ class HumanFormatter(logging.Formatter):
             }
         lines = "".join(f"\n  {line}" for line in _exceptions(record, fields.pop("exceptions", [])))
         rest = " ".join(f"{name}={_shown(value)}" for name, value in fields.items() if value is not None)
-        return f"{time} {named}{message}{self._in(f'  {rest}', '2') if rest else ''}{lines}"
+        return f"{time} {named}{message}{self._coloured(f'  {rest}', '2') if rest else ''}{lines}"
 
     def _request(self, fields: Mapping[str, Any]) -> str:
         status, ms = fields["status"], fields.get("ms", 0.0)
         colour = "32" if status < 400 else "33" if status < 500 else "31"
         took = f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms"
-        return f"{fields['method']} {_plain(fields['path'])} {self._in(str(status), colour)} {took}"
+        return f"{fields['method']} {_plain(fields['path'])} {self._coloured(str(status), colour)} {took}"
 
-    def _in(self, text: str, colour: str) -> str:
+    def _coloured(self, text: str, colour: str) -> str:
         return f"\033[{colour}m{text}\033[0m" if self._colours and colour else text
 
 

@@ -96,7 +96,7 @@ def final(event: Event | Closed) -> Event | None:
     return sentence if sentence.get("sentence_end") or sentence.get("end_time") is not None else None
 
 
-def heard(events: Iterable[Event | Closed]) -> str:
+def transcript_of(events: Iterable[Event | Closed]) -> str:
     """Return the text of all sentences, each as it was first."""
     texts: dict[object, str] = {}
     for event in events:
@@ -136,7 +136,7 @@ def _sentences(trial: Trial) -> Steps[Found]:
         readings=sentence_readings(results) | {"inference.late_final": any(final(event) for event in late)},
         observed=f"{len(results)} final results; {amounts(usage)}; next task: {restarts(again)}",
         evidence=f"sentence: {members(final(results[-1]))}; usage: {[units(event) for event in results]}",
-        heard={MODEL: heard(results)},
+        heard={MODEL: transcript_of(results)},
     )
 
 
@@ -210,7 +210,7 @@ def _no_data(trial: Trial) -> Steps[Found]:
 def _outcome(name: str, events: Sequence[Event | Closed]) -> Found:
     last = events[-1]
     outcome = "closed" if isinstance(last, Closed) else "failed" if kind(last) == "task-failed" else "kept"
-    if outcome == "kept" and not heard(events):
+    if outcome == "kept" and not transcript_of(events):
         raise Unanswered("the speech afterwards was not recognised")
     return Found(readings={name: outcome}, observed=outcome, evidence=ending(last))
 
@@ -220,7 +220,7 @@ def _silent(trial: Trial) -> Steps[Found]:
     yield Send((*pieces(trial.pcm("silence")), _finish(task_id)), PACE)
     events = yield from until("task-finished")
     last = events[-1]
-    if heard(events).strip():
+    if transcript_of(events).strip():
         raise Unanswered(HALLUCINATED)
     outcome = SILENT.get(str(member(last, "header", "error_code")))
     if outcome is None and kind(last) == "task-finished":
@@ -240,7 +240,7 @@ def _hints(trial: Trial) -> Steps[Found]:
     ):
         try:
             task_id = yield from begun(trial, MODEL, context, **parameters)
-            seen.append(acting(place, heard((yield from _spoken(trial, task_id)))).observed)
+            seen.append(acting(place, transcript_of((yield from _spoken(trial, task_id)))).observed)
         except Unanswered as exc:
             seen.append(f"{place}: {exc}")
     return Found(observed="; ".join(seen))
@@ -251,7 +251,7 @@ def _other(trial: Trial, *, model: str) -> Steps[Found]:
     events = yield from _spoken(trial, task_id)
     _finished(events)
     usage = next((member(event, "payload", "usage") for event in reversed(events) if final(event)), None)
-    return Found(observed=amounts(usage), heard={model: heard(events)})
+    return Found(observed=amounts(usage), heard={model: transcript_of(events)})
 
 
 def _starts(trial: Trial) -> Steps[Found]:

@@ -39,7 +39,7 @@ class Handshake(asyncio.Protocol):
         # could arrive before that.
         waiting = handshake.send(None)
         self._task = asyncio.get_running_loop().create_task(
-            self._shake(handshake, waiting, transport, http_protocol, slot)
+            self._perform(handshake, waiting, transport, http_protocol, slot)
         )
         slot.end = self.shutdown
 
@@ -51,7 +51,7 @@ class Handshake(asyncio.Protocol):
         """Cancel the handshake. uvicorn calls this for each connection when the server stops."""
         self._task.cancel()
 
-    async def _shake(
+    async def _perform(
         self,
         handshake: Coroutine[Any, Any, asyncio.Transport | None],
         waiting: asyncio.Future[None],

@@ -62,7 +62,7 @@ class Fallback:
         if call.bound:
             return await self._first.send(call, principal)
         instead = principal.using(self._key)
-        return await _either(self._first.send(call, principal), lambda: self._second.send(call, instead))
+        return await _first_or_second(self._first.send(call, principal), lambda: self._second.send(call, instead))
 
     async def stream(self, call: Call, principal: Principal) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of the response. There is no fallback after the first byte."""
@@ -122,14 +122,14 @@ class LiveFallback:
             return await self._first.open(model, principal)
         instead = principal.using(self._key)
         if losses < LOSSES:
-            return await _either(self._first.open(model, principal), lambda: self._second.open(model, instead))
+            return await _first_or_second(self._first.open(model, principal), lambda: self._second.open(model, instead))
         log.warning("the fallback is used", extra={"fields": {"reason": "losses"}})
         with contextlib.suppress(CompatError):
             return await self._second.open(model, instead)
         return await self._first.open(model, principal)
 
 
-async def _either(first: Awaitable[T], second: Callable[[], Awaitable[T]]) -> T:
+async def _first_or_second(first: Awaitable[T], second: Callable[[], Awaitable[T]]) -> T:
     try:
         return await first
     except CompatError as exc:

@@ -53,7 +53,7 @@ class Guard:
         self._check()
         if self._prefix:
             surface = self._prefix + surface
-        breaker = self._of(surface)
+        breaker = self._breaker_of(surface)
         wait = breaker.enter(self._clock())
         if wait:
             self.metrics.call(surface, "not_sent", first=first)
@@ -76,9 +76,9 @@ class Guard:
 
     def closed(self, surface: str) -> bool:
         """Return whether the surface's breaker lets calls through."""
-        return self._of(self._prefix + surface).state(self._clock()) == "closed"
+        return self._breaker_of(self._prefix + surface).state(self._clock()) == "closed"
 
-    def _of(self, surface: str) -> Breaker:
+    def _breaker_of(self, surface: str) -> Breaker:
         breaker = self._breakers.get(surface)
         if breaker is None:
             breaker = self._breakers[surface] = self._breaker(surface)

@@ -13,7 +13,7 @@ from compat.probes.inline import audio3_shape, chat_readings, cumulative, rate_h
 from compat.probes.live import settled
 from compat.probes.probe import error_rate, named
 from compat.probes.steps import refusal
-from compat.probes.tasks import heard, sentence_readings
+from compat.probes.tasks import sentence_readings, transcript_of
 
 NOW = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
 
@@ -143,7 +143,7 @@ def test_final_results(results: list[Any], expected: tuple[str | None, ...]) -> 
 
 def test_partial_results_and_heartbeats_are_not_heard() -> None:
     partial = result(1, "On", sentence_end=False, end_time=None)
-    assert "One. Two." == heard(
+    assert "One. Two." == transcript_of(
         [partial, result(1, "One."), result(1, "Won."), result(0, "?", heartbeat=True), result(2, "Two.")]
     )
 

@@ -26,8 +26,8 @@ class Scripted:
         hypotheses: Sequence[Sequence[Hypothesis]] = (),
         before: Callable[[Sentence], object] | None = None,
     ) -> None:
-        self._turns = _lasting(turns)
-        self._hypotheses = _lasting(hypotheses)
+        self._turns = _repeating_the_last(turns)
+        self._hypotheses = _repeating_the_last(hypotheses)
         self._before = before
 
     def prepare(self) -> None:
@@ -74,5 +74,5 @@ class ScriptedListener:
         return ()
 
 
-def _lasting(turns: Sequence[Sequence[T]]) -> Iterator[Sequence[T]]:
+def _repeating_the_last(turns: Sequence[Sequence[T]]) -> Iterator[Sequence[T]]:
     return itertools.chain(turns, itertools.repeat(turns[-1])) if turns else iter(())

@@ -75,12 +75,12 @@ def _burst(word: str, rate: int) -> bytes:
     hertz = _frequencies()[word]
     count, edge = WORD_MS * rate // 1000, _EDGE_MS * rate // 1000
     values = (
-        _PEAK * _softly(min(n, count - 1 - n) / edge) * math.sin(2 * math.pi * hertz * n / rate) for n in range(count)
+        _PEAK * _faded(min(n, count - 1 - n) / edge) * math.sin(2 * math.pi * hertz * n / rate) for n in range(count)
     )
     return struct.pack(f"<{count}h", *(round(value) for value in values))
 
 
-def _softly(part: float) -> float:
+def _faded(part: float) -> float:
     return 0.5 - 0.5 * math.cos(math.pi * min(part, 1.0))
 
 

@@ -123,7 +123,7 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
     )
     sound = await fetch(emulator, source)
     try:
-        transcript = await _heard(emulator, task, file.url, sound)
+        transcript = await _recognised(emulator, task, file.url, sound)
     finally:
         sound.close()
     spoken = any(channel.sentences for channel in transcript.transcripts)
@@ -137,18 +137,18 @@ async def _transcribe(emulator: Emulator, task: Task, file: FileWork) -> None:
     await asyncio.to_thread(file.result.write_bytes, written)
 
 
-async def _heard(emulator: Emulator, task: Task, url: str, sound: Sound) -> FileTranscript:
+async def _recognised(emulator: Emulator, task: Task, url: str, sound: Sound) -> FileTranscript:
     recognition = Recognition(emulator, sound, task.hints)
     kind = await asyncio.to_thread(properties, sound.path)
     speakers = task.parameters.diarization_enabled and task.family is not Family.FILETRANS
     transcripts = []
     for channel in task.parameters.channels:
         found = recognition.sentences(channel=channel, speakers=speakers)
-        transcripts.append(Channel(channel, tuple([_shown(task, sentence) async for sentence in found])))
+        transcripts.append(Channel(channel, tuple([_masked(task, sentence) async for sentence in found])))
     return FileTranscript(url=url, seconds=sound.seconds, transcripts=tuple(transcripts), kind=kind)
 
 
-def _shown(task: Task, sentence: Sentence) -> Sentence:
+def _masked(task: Task, sentence: Sentence) -> Sentence:
     if task.family not in {Family.FUN, Family.PARAFORMER}:
         return sentence
     return masking.masked(sentence, masking.read(task.parameters.special_word_filter))

@@ -70,12 +70,12 @@ class Response:
 
     def heard(self, source: Hypothesis) -> Iterator[ServerEvent]:
         """The events of what is newly settled in the source. Begins the response with its first word."""
-        words = self._settled.grown(source.text)
-        delta = self._said(words)
+        words = self._settled.new_words(source.text)
+        delta = self._translated(words)
         if words and not self.begun:
             yield from self._begin()
             delta = self._translator.mark(words[0]) + delta
-        tentative = self._said(TOKEN.findall(source.stash))
+        tentative = self._translated(TOKEN.findall(source.stash))
         stash = separator(self._text + delta, tentative) + tentative
         if not self.begun or (not words and stash == self._stash):
             return
@@ -88,7 +88,7 @@ class Response:
             kind = TranscriptSnapshot if self._spoken else TextSnapshot
             yield kind(**self._at(), text=self._text, stash=self._stash)
         for word in words if self._spoken else ():
-            yield from self._voiced(word)
+            yield from self._voice_events(word)
 
     def end(self, heard_ms: int) -> Iterator[ServerEvent]:
         """The end of a response that has begun. `heard_ms`: the length of the source."""
@@ -122,10 +122,10 @@ class Response:
     def _spoken(self) -> bool:
         return self._configuration.spoken
 
-    def _said(self, words: list[str]) -> str:
+    def _translated(self, words: list[str]) -> str:
         return "".join(map(self._translator.word, words))
 
-    def _voiced(self, word: str) -> Iterator[AudioDelta]:
+    def _voice_events(self, word: str) -> Iterator[AudioDelta]:
         audio = voice.spoken(self._engine, self._translator.word(word))
         self._audio += len(audio)
         if audio:

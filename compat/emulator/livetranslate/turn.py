@@ -66,7 +66,7 @@ class TranslatedTurn(LiveTurn):
             yield from self._source_end()
 
     def _source(self, hypothesis: Hypothesis) -> Iterator[ServerEvent]:
-        new = "".join(self._settled.grown(hypothesis.text))
+        new = "".join(self._settled.new_words(hypothesis.text))
         if new or (not self._nested and hypothesis != self._last):
             yield self._source_news(hypothesis, new)
         self._last = hypothesis

@@ -22,7 +22,7 @@ class Settled:
     def __init__(self) -> None:
         self._count = 0
 
-    def grown(self, text: str) -> list[str]:
+    def new_words(self, text: str) -> list[str]:
         """The words of `text` beyond those settled before, each with the space before it."""
         words = TOKEN.findall(text)
         new, self._count = words[self._count :], max(self._count, len(words))

@@ -238,7 +238,7 @@ class LiveConnection(Generic[E]):
             case Stall(seconds=seconds):
                 await self._stall(seconds)
             case Erring():
-                await self._err(strike)
+                await self._send_error(strike)
             case _:
                 assert_never(strike)
 
@@ -249,7 +249,7 @@ class LiveConnection(Generic[E]):
         while True:
             await self._next(None)
 
-    async def _err(self, erring: Erring) -> None:
+    async def _send_error(self, erring: Erring) -> None:
         event = self._wire.error(erring)
         await self._socket.send_text(encoded(event))
         if erring.close is not None:

@@ -300,9 +300,9 @@ def _turns(before: Vad | None, sent: TurnDetection | None, path: str) -> Vad | N
 
 
 def _server_vad(before: Vad, sent: TurnDetection, path: str) -> Vad:
-    threshold = _or(sent.threshold, before.threshold, 0.5)
-    padding = _or(sent.prefix_padding_ms, before.prefix_padding_ms, 300)
-    silence = _or(sent.silence_duration_ms, before.silence_duration_ms, 500)
+    threshold = _first_set(sent.threshold, before.threshold, 0.5)
+    padding = _first_set(sent.prefix_padding_ms, before.prefix_padding_ms, 300)
+    silence = _first_set(sent.silence_duration_ms, before.silence_duration_ms, 500)
     if not 0 <= threshold <= 1:
         raise BadRequest("threshold should be a number from 0 to 1.", param=f"{path}.threshold")
     if not (0 <= padding <= _LONGEST_PADDING_MS and padding.is_integer()):
@@ -331,7 +331,7 @@ def _unfit(sent: TurnDetection | None, vad: Vad | None) -> dict[str, bool]:
     return unfit
 
 
-def _or(sent: float | UnsetType | None, before: float, default: float) -> float:
+def _first_set(sent: float | UnsetType | None, before: float, default: float) -> float:
     if sent is UNSET:
         return float(before)
     return float(default if sent is None else sent)

@@ -36,7 +36,7 @@ def test_words_that_two_partial_results_agree_on_are_settled(heard: list[tuple[s
 def test_settled_words_are_returned_once() -> None:
     settled = Settled()
 
-    assert [settled.grown(text) for text in ("a b", "a", "x y c", "a b c")] == [["a", " b"], [], [" c"], []]
+    assert [settled.new_words(text) for text in ("a b", "a", "x y c", "a b c")] == [["a", " b"], [], [" c"], []]
 
 
 @pytest.mark.parametrize(
