@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import pty
-import re
 import struct
 import subprocess
 import sys
@@ -47,11 +46,6 @@ class Terminal:
         """Read until the text is on the screen or in the scrollback."""
         while text not in self.shown():
             assert self._more(), f"ended without {text!r}: {self.shown()}"
-
-    def until_match(self, pattern: str) -> None:
-        """Read until the regular expression matches a part of what is on the screen or in the scrollback."""
-        while not re.search(pattern, self.shown()):
-            assert self._more(), f"ended without {pattern!r}: {self.shown()}"
 
     def rest(self) -> str:
         """Read to the end, and return the scrollback and the screen."""

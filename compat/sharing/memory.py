@@ -26,8 +26,7 @@ from compat.sharing.rings import Rings
 STOPPING: Final = 0  # a byte
 SECRET: Final = 16  # 16 bytes
 CONNECTIONS: Final = 64  # 8 bytes for each of up to 64 workers
-NOTICE: Final = 1024  # a length of 2 bytes, then the text
-NOTICE_MOST: Final = 1000  # bytes
+NOTICE: Final = 1024  # a length of 2 bytes, then the text, up to HEADER
 HEADER: Final = 2048  # bytes
 
 
@@ -108,7 +107,7 @@ class SharedMemory:
             return self._map[NOTICE + 2 : NOTICE + 2 + size]
 
     def notify(self, notice: bytes) -> None:
-        """Replace the notice, at most NOTICE_MOST bytes."""
+        """Replace the notice. It has to fit before HEADER."""
         with self.lock:
             self._map[NOTICE : NOTICE + 2 + len(notice)] = len(notice).to_bytes(2, "little") + notice
 

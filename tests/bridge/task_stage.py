@@ -16,7 +16,6 @@ from tests.bridge.tasks import TaskWire
 
 MODEL = "fun-asr-realtime"
 USUAL = {"format": "pcm", "sample_rate": 16000, "heartbeat": True}
-WORD = {"begin_time": 100, "end_time": 400}
 RUN, RUN_BY_HAND = "> run max_sentence_silence=500", "> run max_sentence_silence=6000"
 SAID = [
     "< speech_started item_1 100",

@@ -12,7 +12,7 @@ from compat.errors import BadRequest, ModelNotFound
 from compat.transcript import Ask, Media, ResponseFormat, Surface
 from tests.catalogue.test_models import media
 
-MINUTE, HOUR = 60.0, 3600.0
+HOUR = 3600.0
 
 
 STEREO = msgspec.structs.replace(media(), channels=2)
