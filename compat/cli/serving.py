@@ -127,7 +127,7 @@ class AnnouncingServer(ApiServer):
         local: AnyEngine | None,
         serving: Serving,
         ready: Callable[[], object],
-        calls: Sequence[socket.socket] = (),
+        calls: Sequence[socket.socket],
     ) -> None:
         super().__init__(settings, local, serving, calls=calls)
         self._ready = ready

@@ -33,7 +33,7 @@ NO_SECRETS = "no_client_secrets"
 
 
 class ClientSecretEndpoints:
-    def __init__(self, settings: Settings, gate: Gate, realtime: Realtime, secret: bytes, engine: str = "") -> None:
+    def __init__(self, settings: Settings, gate: Gate, realtime: Realtime, secret: bytes, engine: str) -> None:
         self._settings = settings
         self._realtime = realtime
         self._gate = gate

@@ -12,7 +12,7 @@ from compat.openai_api import models
 
 
 class Models:
-    def __init__(self, settings: Settings, gate: Gate, engine: str = "") -> None:
+    def __init__(self, settings: Settings, gate: Gate, engine: str) -> None:
         self._settings = settings
         self._gate = gate
         self._engine = engine

@@ -28,7 +28,7 @@ def coloured(fd: int) -> bool:
 class HumanFormatter(logging.Formatter):
     """`fields` are added to each entry."""
 
-    def __init__(self, fields: Mapping[str, object] | None = None, *, colours: bool = False) -> None:
+    def __init__(self, fields: Mapping[str, object] | None, *, colours: bool) -> None:
         super().__init__()
         self._fields = fields or {}
         self._colours = colours

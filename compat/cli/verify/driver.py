@@ -40,8 +40,8 @@ class Driver:
         key: str,
         client: httpx2.AsyncClient,
         *,
-        hosts: tuple[str, ...] = (),
-        pace: float = 1.0,
+        hosts: tuple[str, ...],
+        pace: float,
     ) -> None:
         self._root = root
         self._live_root = live_root
