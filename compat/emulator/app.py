@@ -40,7 +40,7 @@ def create_app(
     site: Site | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
-    """`keys` None: any key is accepted. The state is `app.state.emulator`, an Emulator."""
+    """Return the app. `keys` None: any key is accepted. The state is `app.state.emulator`, an Emulator."""
     emulator = Emulator(
         engine,
         faults=faults or Faults(),

@@ -30,7 +30,7 @@ TAKEN: tuple[tuple[str, frozenset[str]], ...] = (
 
 
 def check(body: object, model: str) -> None:
-    """Raises Refusal for context or hot words at a place where the model does not take them."""
+    """Raise Refusal for context or hot words at a place where the model does not take them."""
     taken = next((places for pattern, places in TAKEN if re.fullmatch(pattern, model)), frozenset())
     for place in _given(_object(body)):
         if place not in taken:
@@ -73,7 +73,7 @@ def _given(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _text_places(message: dict[str, Any]) -> Iterator[str]:
-    """The place of the text in a message, if it has any."""
+    """Yield the place of the text in a message, if it has any."""
     if any(part.get("text") for part in _parts(message)):
         yield SYSTEM if message.get("role") == "system" else MESSAGES
 

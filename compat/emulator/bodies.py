@@ -15,7 +15,7 @@ class Bodies:
 
     @contextlib.contextmanager
     def body(self) -> Iterator[HeldBody]:
-        """Counts the body of one request until its response has been sent."""
+        """Count the body of one request until its response has been sent."""
         body = HeldBody(self)
         try:
             yield body
@@ -23,7 +23,7 @@ class Bodies:
             self._held -= body.size
 
     def take(self, size: int) -> None:
-        """Raises Refusal when the limit is reached."""
+        """Raise Refusal when the limit is reached."""
         if self._held + size > self._most:
             raise refusals.crowded()
         self._held += size
@@ -35,6 +35,6 @@ class HeldBody:
         self.size = 0
 
     def grow(self, by: int) -> None:
-        """Raises Refusal when the limit is reached."""
+        """Raise Refusal when the limit is reached."""
         self._bodies.take(by)
         self.size += by

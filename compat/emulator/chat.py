@@ -60,7 +60,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 
 def surface(body: object) -> SurfaceName:
-    """Qwen-MT shares the path."""
+    """Return the surface of a request, because Qwen-MT shares the path."""
     model = body.get("model") if isinstance(body, dict) else None
     return "translate" if isinstance(model, str) and model.startswith("qwen-mt-") else "chat"
 
@@ -157,7 +157,7 @@ class _Completion:
         }
 
     def _annotations(self, sentence: Sentence | None) -> list[dict[str, str | None]]:
-        """A requested language is returned as it is."""
+        """Return the annotations. A requested language is returned unchanged."""
         annotated = sentence or Sentence(text="", begin_ms=0, end_ms=0)
         language = self._ask.asr_options.language or annotated.language
         return [{"type": "audio_info", "language": language, "emotion": annotated.emotion}]

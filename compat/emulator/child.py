@@ -133,7 +133,8 @@ def main() -> None:
 
 
 def _serve(server: _EngineServer, listener: socket.socket) -> None:
-    """Outside the main thread uvicorn installs no signal handlers. If the server ends by itself, the process exits."""
+    """Run the server outside the main thread, where uvicorn installs no signal handlers. If the server ends by itself,
+    the process exits."""
     server.run(sockets=[listener])
     if not server.should_exit:
         os._exit(1)

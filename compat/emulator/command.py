@@ -93,7 +93,8 @@ def _check_public_url(url: str | None) -> None:
 
 
 def _names(host: str, public_url: str | None, hosts: tuple[str, ...]) -> frozenset[str] | None:
-    """On loopback, only names that other sites cannot resolve to this machine; otherwise any, unless some are given."""
+    """Return the accepted host names: on loopback only those that other sites cannot resolve to this machine, otherwise
+    any, unless some are given."""
     if host not in LOOPBACK and not hosts:
         return None
     public = {hostname(urlsplit(public_url).netloc)} if public_url else set()
@@ -165,7 +166,8 @@ def _flat(readings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, obj
 
 
 def _changed(kind: type[T], option: str, given: Iterable[str], before: Iterable[tuple[str, object]] = ()) -> T:
-    """The defaults with the changes of `before` and `given`: `name=value`, or `live.name=value` for a nested field."""
+    """Return the defaults with the changes of `before` and `given`: `name=value`, or `live.name=value` for a nested
+    field."""
     changes: dict[str, Any] = {}
     known = dict(_fields(kind()))
     for name, found in before:

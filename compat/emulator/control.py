@@ -18,7 +18,7 @@ from compat.emulator.surface import UNDECODABLE, ApiCall, own_headers
 
 def routes(emulator: Emulator) -> list[Route]:
     async def arm(request: Request) -> Response:
-        """Replaces all fault rules with a JSON list; an empty list removes them."""
+        """Replace all fault rules with a JSON list; an empty list removes them."""
         try:
             rules = msgspec.json.decode(await request.body(), type=tuple[Rule, ...])
         except UNDECODABLE as exc:
@@ -27,19 +27,19 @@ def routes(emulator: Emulator) -> list[Route]:
         return Response(status_code=204)
 
     async def counts(_: Request) -> Response:
-        """Calls of each surface."""
+        """Return the number of calls of each surface."""
         return json_response(emulator.counts)
 
     async def requests(_: Request) -> Response:
-        """The recorded requests, oldest first."""
+        """Return the recorded requests, oldest first."""
         return json_response(list(emulator.requests))
 
     async def sessions(_: Request) -> Response:
-        """The recorded live sessions, oldest first, without their audio."""
+        """Return the recorded live sessions, oldest first, without their audio."""
         return json_response([record.summary() for record in emulator.live.sessions])
 
     async def reset(_: Request) -> Response:
-        """Clears counts, requests and sessions, and removes all faults."""
+        """Clear counts, requests and sessions, and removes all faults."""
         emulator.counts.clear()
         emulator.requests.clear()
         emulator.live.clear()
@@ -56,14 +56,14 @@ def routes(emulator: Emulator) -> list[Route]:
 
 
 def describe_chat(call: ApiCall) -> RequestRecord:
-    """Parameters are all members of the body except model and messages."""
+    """Return the record of a request. Parameters are all members of the body except model and messages."""
     body = _object(call.body)
     rest = {name: value for name, value in body.items() if name not in {"model", "messages"}}
     return _record(call, rest, _list(body.get("messages")))
 
 
 def describe_native(call: ApiCall) -> RequestRecord:
-    """Parameters are those of `parameters` and all other members at the top level."""
+    """Return the record of a request. Parameters are those of `parameters` and all other members at the top level."""
     body = _object(call.body)
     rest = {name: value for name, value in body.items() if name not in {"model", "input", "parameters"}}
     given = _object(body.get("input"))
@@ -73,7 +73,7 @@ def describe_native(call: ApiCall) -> RequestRecord:
 
 
 def _kind(address: str) -> str:
-    """`data:<mime>`, or the address's scheme."""
+    """Return `data:<mime>`, or the scheme of the address."""
     if address.startswith("data:"):
         return address[:100].partition(";")[0].partition(",")[0]
     scheme, colon, _ = address[:20].partition(":")

@@ -89,11 +89,11 @@ class Listener(Protocol):
     """Recognises one turn of live speech."""
 
     def feed(self, pcm: bytes, *, partial: bool = True) -> Hypothesis | None:
-        """The new partial result, or None when it is unchanged. `partial` False: none is needed before `finish`, so an
-        engine may skip the work."""
+        """Return the new partial result, or None if it is unchanged. With `partial` False, none is needed before
+        `finish`, and an engine may skip the work."""
 
     def finish(self) -> Hypothesis:
-        """The final result of this turn; its `stash` is empty."""
+        """Return the final result of this turn; its `stash` is empty."""
 
     def words(self) -> tuple[Word, ...]:
         """Return the words of the last result, with times from the start of the turn's audio, or () if unknown."""
@@ -135,7 +135,8 @@ class Engine(Protocol):
     def recognise(
         self, sound: Iterable[bytes], *, speakers: bool = False, hints: Hints = NO_HINTS
     ) -> Iterator[Sentence]:
-        """Sentences in order, each as soon as it is known. `speakers`: number the speakers, where the engine can."""
+        """Yield the sentences in order, each as soon as it is known. `speakers`: number the speakers, if the engine
+        can."""
 
     def listen(self, hints: Hints = NO_HINTS) -> Listener: ...
 
@@ -158,4 +159,4 @@ class SpeakingEngine(Engine, Protocol):
 
 class Loadable(Engine, Protocol):
     def prepare(self) -> None:
-        """Loads the model ahead of the first request."""
+        """Load the model ahead of the first request."""

@@ -26,7 +26,7 @@ PATTERNS = [(family, re.compile(family.value)) for family in Family]
 
 
 def family(model: str) -> Family | None:
-    """None for a model that DashScope does not have. Names are lower case."""
+    """Return the family of a model, None for a model that DashScope does not have. Names are in lower case."""
     return next((known for known, pattern in PATTERNS if pattern.fullmatch(model)), None)
 
 

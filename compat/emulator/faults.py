@@ -136,11 +136,11 @@ class ArmedFaults:
         self.arm(faults)
 
     def arm(self, faults: Faults) -> None:
-        """Replaces all rules and restarts their counts."""
+        """Replace all rules and restarts their counts."""
         self._armed: list[tuple[Rule, list[int]]] = [(rule, [0]) for rule in faults.rules]
 
     def take(self, surface: SurfaceName) -> Fault | None:
-        """Counts this call of `surface` and returns its fault, if any."""
+        """Count this call of `surface` and returns its fault, if any."""
         taken: Fault | None = None
         for rule, calls in self._armed:
             if rule.surface == surface:
@@ -157,7 +157,7 @@ _ALL: tuple[SurfaceName, ...] = (*_HTTP, *_LIVE)
 
 
 def _refusals(status: int, native: str, message: str, compat: str | None = None) -> dict[SurfaceName, Fault]:
-    """On the run-task socket, all faults except a wrong key fail the task."""
+    """Return the faults for a refusal. On the run-task socket, all except a wrong key fail the task."""
     spelled = compat or native
     refusals: dict[SurfaceName, Fault] = {
         name: Refuse(status, spelled if name == "chat" else native, message) for name in _ALL
@@ -191,5 +191,6 @@ PRESETS: dict[str, dict[SurfaceName, Fault]] = {
 
 
 def preset_rules(preset: str, times: int | None = None) -> list[Rule]:
-    """`times`: the number of calls of each surface; None for all. KeyError for an unknown name."""
+    """Return the rules of a preset. `times`: the number of calls of each surface, None for all. Raise KeyError for an
+    unknown name."""
     return [Rule(surface, fault, times=times) for surface, fault in PRESETS[preset].items()]

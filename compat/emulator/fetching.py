@@ -31,8 +31,8 @@ class OffLimits(Exception):
 
 
 def reach(address: Address) -> Reach:
-    """The network of an address: this machine, the public internet, or any other. An IPv6 address that embeds an IPv4
-    address counts as that address."""
+    """Return the network of an address: this machine, the public internet, or any other. An IPv6 address that embeds an
+    IPv4 address counts as that address."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.is_loopback:
             return "loopback"
@@ -85,7 +85,8 @@ class _CheckedTransport(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
     async def _resolved(self, host: str, port: int) -> list[Address]:
-        """Raises httpx2.ConnectError, or OffLimits where public addresses are not allowed."""
+        """Return the addresses of a host. Raise httpx2.ConnectError, or OffLimits if public addresses are not
+        allowed."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as exc:
@@ -105,7 +106,7 @@ def _literal(host: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def get(url: str, allowed: frozenset[Reach]) -> AsyncIterator[httpx2.Response]:
-    """The open response of `url`. Raises OffLimits, httpx2.HTTPError and httpx2.InvalidURL."""
+    """Yield the open response of `url`. Raise OffLimits, httpx2.HTTPError and httpx2.InvalidURL."""
     async with (
         httpx2.AsyncClient(
             transport=_CheckedTransport(allowed),

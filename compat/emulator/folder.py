@@ -39,7 +39,7 @@ class Folder:
         self._measured = time.monotonic()
 
     def new(self) -> Path:
-        """A path for a new file."""
+        """Return a path for a new file."""
         return self.path / uuid.uuid4().hex
 
     def take(self, size: int) -> None:
@@ -53,14 +53,14 @@ class Folder:
             raise Full
 
     def close(self) -> None:
-        """Removes the folder; retries for files that threads create meanwhile."""
+        """Remove the folder. Retry for files that threads create meanwhile."""
         for _ in range(3):
             shutil.rmtree(self.path, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def own(most: int) -> Iterator[Folder]:
-    """A locked folder in the system's temporary folder; removes those left by killed processes."""
+    """Yield a locked folder in the system's temporary folder, after removing those of killed processes."""
     root = Path(tempfile.gettempdir())
     _sweep(root)
     path = root / f"{PREFIX}{uuid.uuid4().hex}"

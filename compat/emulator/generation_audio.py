@@ -106,7 +106,8 @@ class _AudioGeneration:
         return sse.native_stream(self._batches(), self._call)
 
     async def _batches(self) -> AsyncIterator[dict[str, Any]]:
-        """Each sentence of long audio is sent as a draft, then as final; the last frame has all sentences."""
+        """Yield the frames. Each sentence of long audio is sent as a draft, then as final; the last frame has all
+        sentences."""
         sentences: list[Sentence] = []
         async for sentence in self._recognition.sentences(speakers=self._speakers):
             if self.sound.seconds >= BATCHED_FROM:
@@ -157,5 +158,5 @@ def no_words() -> Refusal:
 
 
 def draft(sentence: Sentence) -> Sentence:
-    """A first version without capitals and punctuation, which is revised later."""
+    """Return a first version without capitals and punctuation, which is revised later."""
     return msgspec.structs.replace(sentence, text=sentence.text.lower().rstrip(PUNCTUATION), words=())

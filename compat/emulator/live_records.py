@@ -35,7 +35,7 @@ class LiveRecord(msgspec.Struct, kw_only=True):
     sound: bytearray = msgspec.field(default_factory=bytearray)
 
     def summary(self) -> dict[str, Any]:
-        """All fields except the audio."""
+        """Return all fields except the audio."""
         return {name: getattr(self, name) for name in self.__struct_fields__ if name != "sound"}
 
 

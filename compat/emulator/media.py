@@ -68,7 +68,7 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def fetch(emulator: Emulator, source: Source) -> Sound:
-    """Raises MediaTrouble. The caller closes the result."""
+    """Return the audio, which the caller closes. Raise MediaTrouble."""
     own = emulator.folder.new()
     try:
         path = await _located(emulator, source, own)
@@ -96,7 +96,7 @@ def _probed(path: Path, source: Source) -> float:
 
 
 async def _located(emulator: Emulator, source: Source, own: Path) -> Path:
-    """The path of the audio: `own`, or that of a temporary upload."""
+    """Return the path of the audio: `own`, or that of a temporary upload."""
     scheme = source.url.partition(":")[0].lower()
     if scheme == "data" and source.inline:
         await asyncio.to_thread(_decode, source, own, emulator.folder)
@@ -110,7 +110,7 @@ async def _located(emulator: Emulator, source: Source, own: Path) -> Path:
 
 
 def _decode(source: Source, path: Path, folder: Folder) -> None:
-    """The size limit applies to the encoded URI. Line breaks, as `base64` writes them, are ignored."""
+    """Decode a data URI into a file. The size limit applies to the encoded URI. Line breaks in it are ignored."""
     if len(source.url) > source.max_bytes:
         raise MediaTrouble(Trouble.URI_TOO_LARGE)
     head, comma, encoded = source.url.partition(",")

@@ -54,7 +54,7 @@ def invalid(message: str, *, code: str = "InvalidParameter") -> Refusal:
 
 
 def algorithm(message: str) -> Refusal:
-    """An error of the recogniser behind the gateway; both surfaces quote its code in the message."""
+    """Return an error of the recogniser behind the gateway; both surfaces quote its code in the message."""
     return invalid(f"<400> InternalError.Algo.InvalidParameter: {message}")
 
 
@@ -67,36 +67,36 @@ def not_supported(method: str) -> Refusal:
 
 
 def empty(parameter: str) -> Refusal:
-    """`model` or `input` is missing (error codes page)."""
+    """Return the refusal of a request without `model` or `input` (error codes page)."""
     what = "Required input parameter" if parameter == "input" else f'Required parameter "{parameter}"'
     return invalid(f"{what} missing from request.", code=f"BadRequest.Empty{parameter.capitalize()}")
 
 
 def full() -> Refusal:
-    """The emulator's own limit; the service documents none."""
+    """Return the refusal at the emulator's own limit on files; the service documents none."""
     message = "The emulator's folder is full (the limit disk_bytes)."
     return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=60)
 
 
 def crowded() -> Refusal:
-    """The emulator's own limit on the request bodies in memory."""
+    """Return the refusal at the emulator's own limit on request bodies in memory."""
     message = "The emulator holds too many request bodies at once (the limit bodies_bytes)."
     return Refusal(503, "ServiceUnavailable", message, compat="service_unavailable", retry_after=1)
 
 
 def stopping() -> Refusal:
-    """The emulator's own: it shuts down while a fault holds the request."""
+    """Return the emulator's own refusal of a request that a fault holds while it shuts down."""
     return Refusal(503, "ServiceUnavailable", "The emulator is stopping.", compat="service_unavailable")
 
 
 def failed() -> Refusal:
-    """An internal error of the service (error codes page)."""
+    """Return an internal error of the service (error codes page)."""
     message = "An internal error has occured."
     return Refusal(500, "InternalError", message, compat="internal_error")
 
 
 def engine(trouble: EngineTrouble) -> Refusal:
-    """An engine on another machine gave no result. The codes are the emulator's own."""
+    """Return the refusal if an engine on another machine gave no result. The codes are the emulator's own."""
     status = {"Unavailable": 503, "Timeout": 504, "Busy": 429}.get(trouble.kind, 502)
     return Refusal(status, trouble.code, trouble.message)
 
@@ -110,7 +110,7 @@ def native_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
 
 
 def compat_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
-    """Most codes are also the type. A 401 comes from the gateway and has no `id`."""
+    """Return the body. Most codes are also the type. A 401 comes from the gateway and has no `id`."""
     kind = "invalid_request_error" if refusal.compat in BAD_REQUESTS else refusal.compat
     error = {"message": refusal.compat_message, "type": kind, "param": None, "code": refusal.compat or None}
     identified = {} if refusal.status == 401 else {"id": f"chatcmpl-{request_id}"}
@@ -126,7 +126,7 @@ def compat(refusal: Refusal, request_id: str) -> Response:
 
 
 def store(refusal: Refusal, request_id: str) -> Response:
-    """The object store's own: `<Error><Code>…</Code><Message>…</Message>…</Error>`."""
+    """Return the object store's response: `<Error><Code>…</Code><Message>…</Message>…</Error>`."""
     fields = {"Code": refusal.code, "Message": refusal.message, "RequestId": request_id}
     inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in fields.items())
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def path() -> Path:
-    """44 s of Dickens read aloud, mono, 48 kHz WAV.
+    """Return the path of 44 s of Dickens read aloud, a mono WAV at 48 kHz.
 
     Raises FileNotFoundError when the `local` extra is not installed.
     """

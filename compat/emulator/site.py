@@ -33,6 +33,6 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hostname(host: str) -> str:
-    """`Host` without its port and brackets, in lower case."""
+    """Return `Host` without its port and brackets, in lower case."""
     name = host.rpartition(":")[0] if host.rpartition("]")[2].count(":") == 1 else host
     return name.strip("[]").lower()

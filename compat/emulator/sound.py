@@ -47,7 +47,7 @@ def read(path: Path, *, channel: int | None = None) -> Iterator[bytes]:
 
 
 def duration(path: Path) -> float | None:
-    """Seconds, measured from the packets rather than the header; None when the file is not audio."""
+    """Return the seconds, measured from the packets rather than the header; None when the file is not audio."""
     seconds = 0.0
     for part in _links(path):
         with contextlib.suppress(BadSound), opened(path, part) as (container, stream):
@@ -69,8 +69,8 @@ def opened(path: Path, part: _Part = None) -> Iterator[tuple[InputContainer, Aud
 
 
 def _links(path: Path) -> list[_Part]:
-    """The links of a chained Ogg file (RFC 3533 §4): FFmpeg stops at a link that differs from the last. The pages that
-    begin the streams of one link are adjacent."""
+    """Return the links of a chained Ogg file (RFC 3533 §4): FFmpeg stops at a link that differs from the last. The
+    pages that begin the streams of one link are adjacent."""
     if not path.is_file() or path.stat().st_size < _PAGE:
         return [None]
     begins, behind = [], -1
@@ -127,7 +127,7 @@ def _silence(seconds: float) -> Iterator[bytes]:
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[AudioFrame | None, float]]:
-    """Decoded frames, each with the seconds of the gap before it; None at the end.
+    """Yield decoded frames, each with the seconds of the gap before it; None at the end.
 
     Gaps are found from decoded samples, because an MP4 packet lasts until the next one.
     """
@@ -150,7 +150,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Au
 
 
 def _lengths(container: InputContainer, stream: AudioStream) -> Iterator[float]:
-    """The duration of each packet with the gap before it."""
+    """Yield the duration of each packet with the gap before it."""
     pauses, expected = container.format.name.startswith(_TIMED), None
     for packet in _packets(container, stream):
         length = _length(packet)

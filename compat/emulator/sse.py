@@ -21,20 +21,21 @@ STATUS_LINES: dict[str, str] = {"comment": ":HTTP_STATUS/{}\n", "field": "status
 
 
 def data(value: object) -> bytes:
-    """`data: {…}` and an empty line."""
+    """Return `data: {…}` and an empty line."""
     return b"data: " + msgspec.json.encode(value) + b"\n\n"
 
 
 def native(
     number: int, value: object, readings: Readings, *, event: Literal["result", "error"] = "result", status: int = 200
 ) -> bytes:
-    """`id:`, `event:`, the status line, and `data:` without a space."""
+    """Return `id:`, `event:`, the status line, and `data:` without a space."""
     head = f"id:{number}\nevent:{event}\n{STATUS_LINES[readings.status_line].format(status)}data:"
     return head.encode() + msgspec.json.encode(value) + b"\n\n"
 
 
 def refused(number: int, refusal: Refusal, request_id: str, readings: Readings) -> bytes:
-    """An error within a stream: `event:error` with its status in the status line; the HTTP status is already 200."""
+    """Return an error within a stream: `event:error` with its status in the status line; the HTTP status is already
+    200."""
     body = refusals.native_body(refusal, request_id)
     return native(number, body, readings, event="error", status=refusal.status)
 
@@ -50,7 +51,7 @@ async def native_stream(bodies: AsyncIterator[dict[str, Any]], call: ApiCall) ->
 
 
 async def compat_stream(chunks: AsyncIterator[dict[str, Any]], call: ApiCall) -> AsyncIterator[bytes]:
-    """An error within a stream is sent as the last chunk, without [DONE]."""
+    """Yield the stream. An error within it is sent as the last chunk, without [DONE]."""
     try:
         async for chunk in _until_broken(chunks, call.fault):
             yield data(chunk)
@@ -61,7 +62,7 @@ async def compat_stream(chunks: AsyncIterator[dict[str, Any]], call: ApiCall) ->
 
 
 async def _until_broken(bodies: AsyncIterator[T], fault: Fault | None) -> AsyncIterator[T]:
-    """Raises Refusal for a `break` fault and for audio that cannot be decoded."""
+    """Yield the bodies. Raise Refusal for a `break` fault and for audio that cannot be decoded."""
     passed = 0
     try:
         async for body in bodies:
@@ -82,7 +83,7 @@ class SyncAnswer(Protocol):
 
 
 async def answered(answer: SyncAnswer, sound: Sound, *, stream: bool) -> Response:
-    """The response, whole or as events; removes the audio file at its end.
+    """Return the response, whole or as events; removes the audio file at its end.
 
     Raises Refusal for audio that cannot be decoded.
     """
@@ -97,7 +98,7 @@ async def answered(answer: SyncAnswer, sound: Sound, *, stream: bool) -> Respons
 
 
 def streaming(frames: AsyncIterator[bytes], sound: Sound | None = None) -> StreamingResponse:
-    """Streams the frames, then removes the audio file."""
+    """Stream the frames, then removes the audio file."""
     return StreamingResponse(_closing(frames, sound), media_type="text/event-stream")
 
 

@@ -124,11 +124,11 @@ class Emulator:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Ends requests that a fault keeps open, so that the server can shut down."""
+        """End requests that a fault keeps open, so that the server can shut down."""
         self._stopping.set()
 
     async def hold(self, waiting: Coroutine[Any, Any, object]) -> bool:
-        """Awaits `waiting`, at most until `stop`. Returns whether it completed."""
+        """Await `waiting`, at most until `stop`. Return whether it completed."""
         stopping = asyncio.ensure_future(self._stopping.wait())
         held = asyncio.ensure_future(waiting)
         try:
@@ -140,7 +140,7 @@ class Emulator:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Opens the private folder and runs file tasks; ends both at exit."""
+        """Open the private folder and runs file tasks; ends both at exit."""
         with self._place() as self._folder:
             async with asyncio.TaskGroup() as self._work:
                 self.spawn(self._tidy())
@@ -169,7 +169,7 @@ class Emulator:
             self.tidy()
 
     def tidy(self) -> None:
-        """Removes expired tasks, uploads and policies, except files that a task still reads."""
+        """Remove expired tasks, uploads and policies, except files that a task still reads."""
         now = self.clock()
         over = [task for task in self.tasks.values() if task.ended is not None]
         for task in over:
@@ -188,7 +188,7 @@ class Emulator:
                 del self.policies[directory]
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Removes uploads; ignores unknown keys."""
+        """Remove uploads; ignores unknown keys."""
         for key in keys:
             stored = self.objects.pop(key, None)
             if stored is not None:

@@ -71,14 +71,14 @@ class ApiCall(msgspec.Struct, frozen=True, kw_only=True):
         return self.flag("x-dashscope-sse") or "text/event-stream" in self.request.headers.get("accept", "").lower()
 
     def decode(self, kind: type[T]) -> T:
-        """Null members count as missing, because many programs send null for their defaults."""
+        """Decode the body. Null members count as missing, because many programs send null for their defaults."""
         try:
             return msgspec.convert(_given(self.body), kind)
         except UNDECODABLE as exc:
             raise refusals.invalid(UNREADABLE) from exc
 
     def require(self, *parameters: str) -> None:
-        """Raises Refusal when a member of the native body is missing."""
+        """Raise Refusal when a member of the native body is missing."""
         if not isinstance(self.body, dict):
             raise refusals.invalid(UNREADABLE)
         for parameter in parameters:
@@ -154,7 +154,7 @@ class Surface:
             return  # the server closes a connection with an incomplete response
 
     async def _answer(self, request: Request, request_id: str, part: HeldBody) -> Response:
-        """A request without a key is refused before its body is read, and is not counted."""
+        """Return the response. A request without a key is refused before its body is read, and is not counted."""
         if request.method not in self._methods:
             raise refusals.not_supported(request.method)
         if self._key:
@@ -192,7 +192,7 @@ class Surface:
 
 
 def describe_query(call: ApiCall) -> RequestRecord:
-    """The record of a request without a body: its query."""
+    """Return the record of a request without a body: its query."""
     query = dict(call.request.query_params)
     return RequestRecord(
         surface=call.surface, model=query.pop("model", ""), parameters=query, headers=own_headers(call.request)
@@ -200,7 +200,7 @@ def describe_query(call: ApiCall) -> RequestRecord:
 
 
 def own_headers(request: HTTPConnection) -> dict[str, str]:
-    """DashScope's headers, which hold switches and never keys."""
+    """Return DashScope's headers, which hold switches and never keys."""
     return {name: value for name, value in request.headers.items() if name.startswith("x-dashscope-")}
 
 
@@ -210,7 +210,7 @@ def bearer(request: HTTPConnection) -> str:
 
 
 def authorise(request: Request, keys: frozenset[str] | None) -> None:
-    """Raises Refusal for a missing or unknown key. `keys` None: any key is accepted."""
+    """Raise Refusal for a missing or unknown key. `keys` None: any key is accepted."""
     refusal = unauthorised(request, keys)
     if refusal is not None:
         raise refusal
@@ -234,7 +234,7 @@ def unauthorised(request: HTTPConnection, keys: frozenset[str] | None, key: str 
 
 
 async def strike(call: ApiCall) -> Response | None:
-    """Applies a fault that replaces the response; handlers apply the others."""
+    """Apply a fault that replaces the response; handlers apply the others."""
     match call.fault:
         case Refuse(status, code, message, retry_after):
             await drain(call)
@@ -258,20 +258,20 @@ async def strike(call: ApiCall) -> Response | None:
 
 
 async def disconnected(request: Request) -> None:
-    """Returns when the client has disconnected."""
+    """Return when the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 async def drain(call: ApiCall) -> None:
-    """Reads an unread upload to its end, so that its client gets the response rather than a broken pipe."""
+    """Read an unread upload to its end, so that its client gets the response rather than a broken pipe."""
     if not call.read:
         async for _ in call.request.stream():
             pass
 
 
 def cutting(send: Send, after: int) -> Send:
-    """Sends `after` bytes of the body, then closes the connection. The headers announce it: after a response without a
+    """Send `after` bytes of the body, then closes the connection. The headers announce it: after a response without a
     body the client would otherwise reuse the connection."""
     left = after
 

@@ -78,11 +78,11 @@ class Task:
     job: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def expires(self, seconds: float) -> float:
-        """When the task is removed: a fixed time after its end."""
+        """Return the time at which the task is removed: a fixed time after its end."""
         return math.inf if self.ended is None else self.ended + seconds
 
     def seen(self, now: float) -> Status:
-        """The status as queries show it; a `Slow` fault delays it."""
+        """Return the status as queries show it; a `Slow` fault delays it."""
         slow = self.fault
         if isinstance(slow, Slow) and self.status is not Status.CANCELED:
             if self.polls <= slow.polls and slow.polls:

@@ -21,7 +21,7 @@ PUNCTUATION = ",.!?;:…，。！？；：、"
 
 
 def separator(before: str, after: str) -> str:
-    """The separator of two sentences: a space, except next to Chinese, Japanese or Korean."""
+    """Return the separator of two sentences: a space, except next to Chinese, Japanese or Korean."""
     if not before or not after or WIDE.match(before[-1]) or WIDE.match(after[0]):
         return ""
     return " "
@@ -40,19 +40,19 @@ def joined_text(sentences: list[Sentence]) -> str:
 
 
 def deltas(text: str) -> Iterator[str]:
-    """`text` in pieces of a few words; their concatenation is `text`."""
+    """Split `text` into pieces of a few words; their concatenation is `text`."""
     tokens = TOKEN.findall(text)
     for start in range(0, len(tokens), DELTA_WORDS):
         yield "".join(tokens[start : start + DELTA_WORDS])
 
 
 def text_tokens(text: str) -> int:
-    """An approximation of the service's tokeniser: one token for each word or wide character."""
+    """Return an approximation of the service's tokeniser: one token for each word or wide character."""
     return len(TOKEN.findall(text))
 
 
 def audio_tokens(seconds: float) -> int:
-    """25 for each second, at least one second (API reference of qwen3-asr, 2026-01)."""
+    """Return 25 tokens for each second, at least one second (API reference of qwen3-asr, 2026-01)."""
     return math.ceil(AUDIO_TOKENS_PER_SECOND * max(seconds, 1.0))
 
 
@@ -61,7 +61,7 @@ def billed_seconds(seconds: float) -> int:
 
 
 def words_of(sentence: Sentence) -> tuple[Word, ...]:
-    """The engine's words, or those of the text spread evenly over the sentence."""
+    """Return the engine's words, or those of the text spread evenly over the sentence."""
     if sentence.words:
         return sentence.words
     tokens = [token.strip() for token in TOKEN.findall(sentence.text)]
@@ -81,7 +81,8 @@ def words_of(sentence: Sentence) -> tuple[Word, ...]:
 
 
 def timed_words(sentence: Sentence, *, spaced: bool = False, confidence: bool = False) -> list[dict[str, Any]]:
-    """Punctuation is a separate member. `spaced`: a Latin word without punctuation ends in a space (`"Hello "`)."""
+    """Return the words, with punctuation as a member of its own. `spaced`: a Latin word without punctuation ends in a
+    space (`"Hello "`)."""
     sure = {"confidence": CONFIDENCE} if confidence else {}
     return [
         {
@@ -96,7 +97,7 @@ def timed_words(sentence: Sentence, *, spaced: bool = False, confidence: bool = 
 
 
 def clauses(sentence: Sentence) -> list[Sentence]:
-    """The sentence split after each word with punctuation, as filetrans does with `enable_words`."""
+    """Split a sentence after each word with punctuation, as filetrans does with `enable_words`."""
     parts: list[list[Word]] = [[]]
     for word in words_of(sentence):
         parts[-1].append(word)

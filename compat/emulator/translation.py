@@ -79,7 +79,7 @@ async def translate(call: ApiCall) -> Response:
 
 
 def translation(text: str, options: TranslationOptions) -> str:
-    """Each line unchanged for English to English, otherwise prefixed with the target language: `[French] …`."""
+    """Return each line unchanged for English to English, otherwise prefixed with the target language: `[French] …`."""
     english = options.target_lang.lower() in {"english", "en"}
     mark = "English" if english else options.target_lang
     return "\n".join(
@@ -116,7 +116,8 @@ def _text(ask: MtRequest) -> str:
 
 
 async def _chunks(call: ApiCall, ask: MtRequest, answer: str) -> AsyncIterator[dict[str, Any]]:
-    """plus and turbo repeat the whole text so far in every chunk (field reports); flash and lite by reading."""
+    """Yield the chunks. plus and turbo repeat the whole text so far in each (field reports); flash and lite by
+    reading."""
     cumulative = ask.model.startswith(("qwen-mt-plus", "qwen-mt-turbo")) or call.emulator.readings.mt_flash_cumulative
     so_far = ""
     for delta in deltas(answer):

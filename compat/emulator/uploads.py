@@ -42,7 +42,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 async def policy(call: ApiCall) -> Response:
-    """Accepts any model name; a mismatch is an error when the object is read."""
+    """Return an upload policy. Any model name is accepted; a mismatch is an error when the object is read."""
     emulator, query = call.emulator, call.request.query_params
     if query.get("action") != "getPolicy":
         raise refusals.invalid("action is invalid")
@@ -86,8 +86,8 @@ def _signature(emulator: Emulator, encoded: str) -> str:
 
 
 async def store(call: ApiCall) -> Response:
-    """204 without a body, or what `success_action_status` asks for. Reads a refused body to its end: a client that is
-    still sending may not read the response."""
+    """Return 204 without a body, or the status in `success_action_status`. Read a refused body to its end: a client
+    that is still sending may not read the response."""
     _, options = parse_options_header(call.request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if not boundary:
@@ -145,7 +145,7 @@ class _Form:
         self._emulator.objects[self._upload.key] = self._upload.stored
 
     def response(self, base_url: str) -> Response:
-        """PostObject: 200 without a body, 201 with XML, 204 for all other values."""
+        """Return the response of PostObject: 200 without a body, 201 with XML, 204 for all other values."""
         match self._fields.get("success_action_status"):
             case "200":
                 return Response(status_code=200)
@@ -248,7 +248,7 @@ def _allowed(emulator: Emulator, fields: dict[str, str]) -> _Document:
 
 
 def _granted(key: str, document: _Document) -> str:
-    """The directory that the policy grants; raises Refusal where `key` lies outside."""
+    """Return the directory that the policy grants. Raise Refusal if `key` lies outside."""
     directory = next(str(prefix) for kind, _, prefix in document.conditions if kind == "starts-with")
     if not key.startswith(directory + "/"):
         message = 'Invalid according to Policy: Policy Condition failed: ["starts-with", "$key", …]'

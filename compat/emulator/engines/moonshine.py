@@ -73,7 +73,7 @@ class Moonshine:
         return self._model.loaded is not None
 
     def prepare(self) -> None:
-        """Loads the model and recognises a second of silence, because the first call takes longer."""
+        """Load the model and recognises a second of silence, because the first call takes longer."""
         stream = self._model.stream()
         stream.add(bytes(1000 * BYTES_PER_MS))
         stream.end()
@@ -141,7 +141,7 @@ class _Stream:
         stream.start()
 
     def __del__(self) -> None:
-        """Closes an abandoned stream. The lock is re-entrant, because this may run during another stream's call."""
+        """Close an abandoned stream. The lock is re-entrant, because this may run during another stream's call."""
         with self._lock:
             self._stream.close()
 
@@ -159,7 +159,7 @@ class _Stream:
 
 
 def model() -> Path:
-    """The folder of the model. Raises Unusable when it is missing or incomplete."""
+    """Return the folder of the model. Raise Unusable when it is missing or incomplete."""
     found = importlib.util.find_spec("moonshine_voice")
     if found is None or found.origin is None:
         raise Unusable("The moonshine engine needs the local extra: pip install 'qwen-asr-compat[local]'.")
@@ -190,7 +190,7 @@ def _floats(pcm: bytes) -> list[float]:
 
 
 def tidy(text: str) -> str:
-    """Removes doubled marks and commas before a full stop, which appear where the model joins pieces of a line, and
+    """Remove doubled marks and commas before a full stop, which appear where the model joins pieces of a line, and
     marks at the beginning of a line that continues after a pause."""
     text = _TWICE.sub(r"\1", _COMMA.sub("", text))
     return text.strip().lstrip(_MARKS).lstrip()
@@ -210,7 +210,7 @@ def _read(transcript: _Transcript) -> list[_Line]:
 
 
 def _lines(model: _Model, sound: Iterable[bytes]) -> Iterator[_Line]:
-    """Lines as soon as they are complete. A stream keeps all its audio, so a new one begins in a pause."""
+    """Yield lines as soon as they are complete. A stream keeps all its audio, so a new one begins in a pause."""
     stream, begin_ms, now_ms, given = model.stream(), 0, 0, 0
     try:
         for piece in _pieces(sound):

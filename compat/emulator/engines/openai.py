@@ -37,7 +37,7 @@ class OpenAI:
     blocking: Final = True
 
     def __init__(self, server: RemoteServer | None) -> None:
-        """Raises Unusable without a server."""
+        """Raise Unusable without a server."""
         if server is None or not server.url:
             raise Unusable("The engine openai needs the address of a server in COMPAT_ENGINE_URL.")
         self._client = RemoteClient(server)
@@ -196,7 +196,7 @@ class RemoteListener:
         return self._ended and all(answer.done() for _, answer in self._asked)
 
     def finish(self) -> Hypothesis:
-        """Raises EngineTrouble."""
+        """Return the final result. Raise EngineTrouble."""
         self.end()
         while self._given < len(self._asked):
             self._collect(self._asked[self._given][1].result())

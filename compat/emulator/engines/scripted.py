@@ -40,7 +40,8 @@ class Scripted:
         speakers: bool = False,
         hints: Hints = NO_HINTS,  # noqa: ARG002 - not used here
     ) -> Iterator[Sentence]:
-        """Reads all of `sound` first, so that undecodable audio fails. Speakers are those of the script."""
+        """Read all of `sound`, so that undecodable audio fails, then yield the sentences. Speakers are those of the
+        script."""
         del speakers
         return self._play(sound, next(self._turns, ()))
 

@@ -50,14 +50,15 @@ _LONGEST: Final = RATE  # samples: a burst of a second is not a word
 
 
 def lay(words: Iterable[str], *, begin_ms: int = 200, gap_ms: int = 120) -> tuple[Word, ...]:
-    """Words one after the other, `gap_ms` apart."""
+    """Return the words one after the other, `gap_ms` apart."""
     step = WORD_MS + gap_ms
     begins = (begin_ms + number * step for number in range(1_000_000_000))
     return tuple(Word(word, begin, begin + WORD_MS) for word, begin in zip(words, begins, strict=False))
 
 
 def encode(words: Sequence[Word], *, rate: int = RATE, length_ms: int | None = None) -> bytes:
-    """Mono signed 16-bit little-endian PCM with each word at its `begin_ms`, `length_ms` long or 200 ms past the last.
+    """Return mono signed 16-bit little-endian PCM with each word at its `begin_ms`, `length_ms` long or 200 ms past the
+    last.
 
     KeyError for a word outside VOCABULARY.
     """
@@ -106,7 +107,7 @@ class Decoder:
         return self._heard(final=False) if len(self._held) >= 2 * _HOP * _QUIET_HOPS else []
 
     def flush(self) -> list[Word]:
-        """The word that was open at the end of the audio."""
+        """Return the word that is incomplete at the end of the audio."""
         self._held += bytes(2 * _HOP * _QUIET_HOPS)
         return self._heard(final=True)
 
@@ -120,7 +121,7 @@ class Decoder:
 
 
 def _levels(pcm: bytes) -> NDArray[float64]:
-    """The RMS of each complete hop."""
+    """Return the RMS of each complete hop."""
     import numpy as np
 
     count = len(pcm) // (2 * _HOP)
@@ -130,7 +131,7 @@ def _levels(pcm: bytes) -> NDArray[float64]:
 
 
 def _bursts(levels: NDArray[float64], *, final: bool) -> tuple[list[tuple[int, int]], int]:
-    """The spans of loud hops that have ended, and the first hop whose audio is still needed."""
+    """Return the spans of loud hops that have ended, and the first hop whose audio is still needed."""
     import numpy as np
 
     loud = np.flatnonzero(levels > _LOUD)
@@ -155,7 +156,7 @@ def _word(pcm: bytes, levels: NDArray[float64], burst: tuple[int, int], start: i
 
 
 def _edges(levels: NDArray[float64], burst: tuple[int, int]) -> tuple[float, float]:
-    """Positions, in hops, at which the level rises above and falls below half of its median."""
+    """Return the positions, in hops, at which the level rises above and falls below half of its median."""
     import numpy as np
 
     first, last = max(0, burst[0] - 1), min(len(levels), burst[1] + 1)

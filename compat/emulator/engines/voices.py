@@ -58,14 +58,14 @@ class _Group(msgspec.Struct):
         )
 
     def unlike(self, other: _Group) -> float:
-        """From -1 for the same pitch to 3 for very different ones."""
+        """Return the difference of the pitches, from -1 for equal ones to 3 for very different ones."""
         if not self.voiced or not other.voiced:
             return 0.0
         apart = (self.pitch / self.voiced - other.pitch / other.voiced) / _APART
         return min(apart**2 - 1, 3.0)
 
     def spread(self) -> float:
-        """Frames times the logarithm of their covariance's determinant."""
+        """Return the number of frames times the logarithm of their covariance's determinant."""
         mean = self.total / self.count
         covariance = self.squares / self.count - np.outer(mean, mean) + np.eye(_CEPSTRA) * _FLOOR
         return float(self.count * np.linalg.slogdet(covariance)[1])
@@ -84,7 +84,7 @@ class Voices:
         self._lines = 0
 
     def listen_to(self, sound: Iterable[bytes]) -> Iterator[bytes]:
-        """Passes the audio through and extracts its features."""
+        """Pass the audio through and extracts its features."""
         for block in sound:
             self._pending += block
             if len(self._pending) >= _WINDOW * 2:
@@ -97,7 +97,7 @@ class Voices:
             yield block
 
     def line(self, begin_ms: int, end_ms: int) -> None:
-        """Adds a complete line; lines are added in order."""
+        """Add a complete line; lines are added in order."""
         kept = np.concatenate([np.empty((0, _BANDS + 1)), *self._frames])
         begin = max(0, begin_ms // HOP_MS - self._first)
         found = kept[begin : max(begin + 1, end_ms // HOP_MS - self._first)]
@@ -109,7 +109,7 @@ class Voices:
             self._merge_waiting()
 
     def speakers(self) -> list[int]:
-        """The speaker of each line, numbered from 0 in order of appearance."""
+        """Return the speaker of each line, numbered from 0 in order of appearance."""
         self._merge_waiting()
         ordered = sorted(self._groups, key=lambda group: group.lines[0])
         found = {line: number for number, group in enumerate(ordered) for line in group.lines}
@@ -153,7 +153,7 @@ def _merged(groups: list[_Group]) -> list[_Group]:
 
 
 def _frames(samples: Floats) -> Floats:
-    """A row for each hop: the logarithms of the mel bands' energies, and the pitch in Hz, 0 where there is none."""
+    """Return a row for each hop: the logarithms of the mel bands' energies, and the pitch in Hz, 0 if there is none."""
     windows = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP]
     sharpened = np.diff(windows * np.hamming(_WINDOW), prepend=0.0)
     power = np.abs(np.fft.rfft(sharpened)) ** 2
@@ -161,7 +161,7 @@ def _frames(samples: Floats) -> Floats:
 
 
 def _pitches(windows: Floats) -> Floats:
-    """Pitches by autocorrelation, corrected for the window."""
+    """Return pitches by autocorrelation, corrected for the window."""
     shape = np.hanning(_WINDOW)
     longest, shortest = (round(RATE / hertz) for hertz in _PITCHES)
     alike = np.fft.irfft(np.abs(np.fft.rfft((windows - windows.mean(axis=1, keepdims=True)) * shape, 2 * _WINDOW)) ** 2)
@@ -174,7 +174,7 @@ def _pitches(windows: Floats) -> Floats:
 
 @functools.cache
 def _bands() -> Floats:
-    """Triangular filters of equal width in mel: a column for each band."""
+    """Return triangular filters of equal width in mel: a column for each band."""
     lowest, highest = (2595 * np.log10(1 + hertz / 700) for hertz in (_LOWEST, _HIGHEST))
     edges = 700 * (10 ** (np.linspace(lowest, highest, _BANDS + 2) / 2595) - 1)
     hertz = np.fft.rfftfreq(_WINDOW, 1 / RATE)[:, None]
@@ -185,6 +185,6 @@ def _bands() -> Floats:
 
 @functools.cache
 def _cosines() -> Floats:
-    """The discrete cosine transform without its constant term (loudness): a column for each cepstrum."""
+    """Return the discrete cosine transform without its constant term (loudness): a column for each cepstrum."""
     bands = (np.arange(_BANDS) + 0.5)[:, None]
     return np.asarray(np.cos(np.pi / _BANDS * bands * np.arange(1, _CEPSTRA + 1)))

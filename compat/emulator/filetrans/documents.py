@@ -37,7 +37,7 @@ class FileTranscript(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def filetrans(transcript: FileTranscript, *, words: bool, language: str | None) -> dict[str, Any]:
-    """`words`: adds words, and ends sentences at punctuation as well as at pauses."""
+    """Return the result file of qwen3. `words` adds words, and ends sentences at punctuation as well as at pauses."""
     return {
         "file_url": transcript.url,
         "audio_info": {"format": transcript.kind.container, "sample_rate": transcript.kind.sample_rate},
@@ -66,7 +66,8 @@ def _filetrans_channel(channel: Channel, words: bool, language: str | None) -> d
 
 
 def fun(transcript: FileTranscript, *, speakers: bool, times: bool, confidence: bool) -> dict[str, Any]:
-    """`times` False: times are 0 and words are left out. `confidence`: words have it, as in qwen-audio-3."""
+    """Return the result file of the other models. Without `times`, times are 0 and words are left out. With
+    `confidence`, words have it, as in qwen-audio-3."""
     return {
         "file_url": transcript.url,
         "properties": {
@@ -105,5 +106,5 @@ def _fun_sentence(number: int, sentence: Sentence, speakers: bool, times: bool, 
 
 
 def spoken_ms(sentences: tuple[Sentence, ...]) -> int:
-    """Milliseconds of speech, which fun-asr bills."""
+    """Return the milliseconds of speech, which fun-asr bills."""
     return sum(sentence.end_ms - sentence.begin_ms for sentence in sentences)

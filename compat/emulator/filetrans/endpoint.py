@@ -99,7 +99,8 @@ def _check_parameters(call: ApiCall, known: Family, parameters: TaskParameters) 
 
 
 def _urls(known: Family, given: FileInput) -> list[str]:
-    """qwen3 reads only `file_url`: without it the task fails, not the submit."""
+    """Return the URLs of a submission. qwen3 reads only `file_url`: without it, the task fails and not the
+    submission."""
     if known is Family.FILETRANS:
         return [given.file_url or ""]
     urls = given.file_urls
@@ -207,7 +208,7 @@ def _entry(call: ApiCall, task: Task) -> dict[str, str]:
 
 
 async def result(call: ApiCall) -> Response:
-    """A signed URL needs no API key until it expires."""
+    """Return a result file. Its signed URL needs no API key until it expires."""
     emulator, request = call.emulator, call.request
     if emulator.readings.result_needs_key:
         authorise(request, emulator.keys)

@@ -27,7 +27,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 def read(given: str | dict[str, Any] | None) -> Filter:
-    """Raises msgspec.MsgspecError for an invalid filter."""
+    """Raise msgspec.MsgspecError for an invalid filter."""
     match given:
         case None:
             return Filter()

@@ -22,7 +22,7 @@ BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 
 
 def query_body(emulator: Emulator, task: Task, base_url: str, *, expired: bool = False) -> dict[str, Any]:
-    """The body of a query without its request id. `expired`: the result URL has already expired."""
+    """Return the body of a query without its request id. `expired`: the result URL has already expired."""
     status = task.seen(emulator.clock())
     output: dict[str, Any] = {"task_id": task.id, "task_status": status} | _times(emulator, task, status)
     if status in {Status.PENDING, Status.CANCELED}:
@@ -81,7 +81,7 @@ def _metrics(task: Task, status: Status) -> dict[str, int]:
 
 
 def _times(emulator: Emulator, task: Task, status: Status) -> dict[str, str]:
-    """`YYYY-MM-DD HH:MM:SS.mmm`; each is present from its state on."""
+    """Return the times of a task as `YYYY-MM-DD HH:MM:SS.mmm`, each from its state on."""
     times = {"submit_time": stamp(emulator, task.submitted)}
     if status is not Status.PENDING and task.scheduled is not None:
         times["scheduled_time"] = stamp(emulator, task.scheduled)
@@ -96,7 +96,7 @@ def stamp(emulator: Emulator, at: float) -> str:
 
 
 def result_url(emulator: Emulator, task: Task, index: int, base_url: str, expired: bool) -> str:
-    """A signed URL, valid for `Limits.result_seconds`."""
+    """Return a signed URL, valid for `Limits.result_seconds`."""
     expires = str(int(emulator.clock() + (-60 if expired else emulator.limits.result_seconds)))
     path = f"/emulator/results/{task.id}/{index}.json"
     query = urllib.parse.urlencode({"Expires": expires, "Signature": signature(emulator, path, expires)})

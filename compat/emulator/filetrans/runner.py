@@ -50,7 +50,7 @@ class NoSpeech(Exception):
 
 
 async def run(emulator: Emulator, task: Task) -> None:
-    """Runs a task from PENDING to its end. Raises only when it is cancelled."""
+    """Run a task from PENDING to its end. Raise nothing but CancelledError."""
     task.status, task.scheduled = Status.RUNNING, emulator.clock()
     for file in task.files:
         file.failure = await _failure(emulator, task, file)
@@ -62,7 +62,7 @@ async def run(emulator: Emulator, task: Task) -> None:
 
 
 def _strike(task: Task) -> None:
-    """Applies faults. A task fails when all of its files fail, and in filetrans, which has one file, with that."""
+    """Apply faults. A task fails if all of its files fail; in filetrans, which has one file, also if that one fails."""
     match task.fault:
         case FailTask(code, message):
             for file in task.files:
@@ -155,14 +155,14 @@ def _masked(task: Task, sentence: Sentence) -> Sentence:
 
 
 def properties(path: Path) -> FileProperties:
-    """Container, codec and recorded sample rate, by FFmpeg's names."""
+    """Return the container, the codec and the recorded sample rate, by FFmpeg's names."""
     with sound.opened(path) as (container, stream):
         codec = stream.codec_context.codec.canonical_name  # `name` is the decoder's: mp3float
         return FileProperties(container=container.format.name, codec=codec, sample_rate=stream.rate or 0)
 
 
 def _billed(task: Task, transcript: FileTranscript) -> int:
-    """Whole seconds of the audio of all channels; of their speech for fun-asr and paraformer."""
+    """Return the billed seconds: of the audio of all channels, or for fun-asr and paraformer of their speech."""
     if task.family in {Family.FUN, Family.PARAFORMER}:
         spoken = sum(documents.spoken_ms(channel.sentences) for channel in transcript.transcripts)
         return billed_seconds(spoken / 1000)

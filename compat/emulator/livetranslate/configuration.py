@@ -240,7 +240,7 @@ def initial(model: str) -> TranslationConfiguration:
 
 
 def _check(configuration: _Configuration, modalities: str, audio: tuple[str, str]) -> None:
-    """`modalities`, `audio`: the names of the parameters. Raises Refused."""
+    """Raise Refused for invalid settings. `modalities` and `audio` are the names of the parameters."""
     if tuple(sorted(configuration.modalities)) not in _MODALITIES:
         supported = "Supported combinations are: ['text'] and ['audio', 'text']."
         raise Refused(f"Invalid modalities: {[*configuration.modalities]}. {supported}", param=modalities)

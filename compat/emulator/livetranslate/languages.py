@@ -14,12 +14,12 @@ _WRITTEN: Final = "yue el af ast be bg bn bs ca ceb et gl gu hr hu jv kk kn ky l
 
 
 def spoken(model: str) -> frozenset[str]:
-    """Target languages with audio."""
+    """Return the target languages with audio."""
     return frozenset((_SPOKEN_3 if is_oldest(model) else _SPOKEN).split())
 
 
 def written(model: str) -> frozenset[str]:
-    """Target languages with text only."""
+    """Return the target languages with text only."""
     return frozenset((_WRITTEN_3 if is_oldest(model) else _WRITTEN).split())
 
 

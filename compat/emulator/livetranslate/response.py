@@ -69,7 +69,7 @@ class Response:
         return bool(self._id)
 
     def heard(self, source: Hypothesis) -> Iterator[ServerEvent]:
-        """The events of what is newly settled in the source. Begins the response with its first word."""
+        """Yield the events for newly settled words of the source. The first word begins the response."""
         words = self._settled.new_words(source.text)
         delta = self._translated(words)
         if words and not self.begun:
@@ -91,7 +91,7 @@ class Response:
             yield from self._voice_events(word)
 
     def end(self, heard_ms: int) -> Iterator[ServerEvent]:
-        """The end of a response that has begun. `heard_ms`: the length of the source."""
+        """Yield the end of a response that has begun. `heard_ms`: the length of the source."""
         text = self._text.upper() if self._readings.done == "contradicted" else self._text
         done = TranscriptDone(**self._at(), transcript=text) if self._spoken else TextDone(**self._at(), text=text)
         yield done
@@ -107,7 +107,7 @@ class Response:
         yield ResponseDone(event_id=self._new_id("event"), response=response)
 
     def failed(self, trouble: EngineTrouble) -> Iterator[ServerEvent]:
-        """The end of a response without a result."""
+        """Yield the end of a response without a result."""
         if not self.begun:
             yield from self._begin()
         error = {"type": "server_error", "code": trouble.code, "message": trouble.message}
@@ -168,7 +168,7 @@ class Response:
         }
 
     def _usage(self, heard_ms: int) -> dict[str, Any]:
-        """Audio counts 12.5 tokens a second, heard and spoken."""
+        """Return the usage. Audio counts 12.5 tokens per second in both directions."""
         input_tokens = math.ceil(TOKENS_PER_SECOND * heard_ms / 1000)
         audio_tokens = math.ceil(TOKENS_PER_SECOND * self._audio / _OUTPUT_BYTES)
         text = text_tokens(self._text)

@@ -71,7 +71,7 @@ class TranslationSession(LiveSession[TranslationConfiguration, TranslationReadin
         return TranslatedTurn(self._engine, self._configuration, self._readings, self._id)
 
     def _finish(self) -> Events:
-        """Ends an uncommitted manual turn too."""
+        """End the session, and an uncommitted manual turn too."""
         if self._vad is None and self._turn is not None:
             yield from self._commit()
         yield from super()._finish()

@@ -25,7 +25,7 @@ _PEAK: Final = 6_000
 
 
 def spoken(engine: Engine, word: str) -> bytes:
-    """24 kHz PCM of a word; nothing for a mark of punctuation."""
+    """Return 24 kHz PCM of a word; nothing for a punctuation mark."""
     bare = bare_word(word)
     if not any(map(str.isalnum, bare)):
         return b""
@@ -35,7 +35,7 @@ def spoken(engine: Engine, word: str) -> bytes:
 
 @functools.lru_cache(maxsize=256)
 def _hum(word: str) -> bytes:
-    """A soft tone, as long as the word has letters, with a pitch of its own."""
+    """Return a soft tone with a pitch of its own, whose length depends on the number of letters."""
     count = min(_LETTER_MS * len(word), _LONGEST_MS) * OUTPUT_RATE // 1000
     turn = 2 * math.pi * (_LOWEST + zlib.crc32(word.encode()) % _RANGE) / OUTPUT_RATE
     samples = array.array(

@@ -23,7 +23,7 @@ class Settled:
         self._count = 0
 
     def new_words(self, text: str) -> list[str]:
-        """The words of `text` beyond those settled before, each with the space before it."""
+        """Return the words of `text` beyond those settled before, each with the space before it."""
         words = TOKEN.findall(text)
         new, self._count = words[self._count :], max(self._count, len(words))
         return new
@@ -53,11 +53,11 @@ class Translator:
         self._phrases = phrases
 
     def mark(self, first: str) -> str:
-        """What precedes a translation whose first source word is `first`."""
+        """Return the prefix of a translation whose first source word is `first`."""
         return "" if self._target == "en" and first.isascii() else f"[{self._target}] "
 
     def word(self, word: str) -> str:
-        """The translation of a word with the space before it and the punctuation behind it."""
+        """Return the translation of a word with the space before it and the punctuation behind it."""
         bare = bare_word(word)
         return word.replace(bare, self._phrases[bare]) if bare in self._phrases else word
 

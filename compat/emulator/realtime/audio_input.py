@@ -21,11 +21,11 @@ _HEADS = (b"OpusHead", b"OpusTags")
 
 class Intake(Protocol):
     def feed(self, audio: bytes) -> bytes:
-        """16 kHz mono 16-bit PCM. Raises Refused for audio of another format."""
+        """Return 16 kHz mono 16-bit PCM. Raise Refused for audio of another format."""
 
 
 def intake(kind: str, rate: int) -> Intake:
-    """`kind`: pcm or opus."""
+    """Return the decoder of a format, pcm or opus."""
     if kind == "opus":
         return _Opus()
     return _Pcm() if rate == RATE else _Resampled(rate)

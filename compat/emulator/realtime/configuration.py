@@ -60,7 +60,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         return {"id": session_id, "object": "realtime.session", "model": model} | members
 
     def updated(self, session: dict[str, Any]) -> Configuration:
-        """The updated configuration. Raises Refused with the parameter."""
+        """Return the updated configuration. Raise Refused with the parameter."""
         patch = decode_patch(session, SessionPatch)
         sound = _format(self, patch)
         changed = msgspec.structs.replace(
@@ -80,7 +80,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sample(session_id: str, model: str) -> dict[str, Any]:
-    """The session of session.created: the values of the documentation's sample, which differ from the defaults."""
+    """Return the session of session.created: the values of the documentation's sample, which differ from the
+    defaults."""
     return {
         "id": session_id,
         "object": "realtime.session",
@@ -93,7 +94,7 @@ def sample(session_id: str, model: str) -> dict[str, Any]:
 
 
 def _format(before: Configuration, patch: SessionPatch) -> Format:
-    """The audio format, from flat members or from `audio.input.format`."""
+    """Return the audio format, from flat members or from `audio.input.format`."""
     if patch.audio is not UNSET and patch.audio.input is not UNSET and patch.audio.input.format is not UNSET:
         return patch.audio.input.format
     return Format(
@@ -112,7 +113,7 @@ def _check(configuration: Configuration) -> None:
 
 
 def check_detection(detection: Detection, param: str) -> None:
-    """Raises Refused."""
+    """Raise Refused for invalid settings of turn detection."""
     if not THRESHOLD[0] <= detection.threshold <= THRESHOLD[1]:
         raise Refused("threshold must lie in [-1, 1].", param=f"{param}.threshold")
     if not SILENCE_MS[0] <= detection.silence_duration_ms <= SILENCE_MS[1]:

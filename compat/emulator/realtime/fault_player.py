@@ -49,7 +49,7 @@ class FaultPlayer(Generic[E]):
                     yield ready
 
     def strike(self, record: LiveRecord) -> Strike | None:
-        """The fault that is due now; each is returned once."""
+        """Return the fault that is due now; each is returned once."""
         counts: dict[Unit, int] = {"frames": record.frames, "bytes": record.bytes, "events": self._sent}
         due = next((strike for strike in self._strikes if counts[strike.unit] >= strike.after), None)
         if due is not None:

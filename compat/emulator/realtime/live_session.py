@@ -58,7 +58,7 @@ class Configured(Protocol):
     def turn_detection(self) -> Detection | None: ...
 
     def updated(self, session: dict[str, object]) -> Self:
-        """Raises Refused."""
+        """Return the updated configuration. Raise Refused."""
 
     def session(self, session_id: str, model: str) -> dict[str, object]: ...
 
@@ -104,11 +104,11 @@ class LiveSession(ABC, Generic[C, R]):
 
     @abstractmethod
     def _decode(self, message: str) -> ClientEvent | None:
-        """None for a message without effect. Raises Refused."""
+        """Return the client event, None for one without effect. Raise Refused."""
 
     @abstractmethod
     def _check(self, changed: C) -> None:
-        """Raises Refused for a configuration that the readings exclude."""
+        """Raise Refused for a configuration that the readings exclude."""
 
     @abstractmethod
     def _new_turn(self) -> LiveTurn: ...
@@ -127,7 +127,7 @@ class LiveSession(ABC, Generic[C, R]):
             turn.stop()
 
     def _completed(self) -> Events:
-        """The results of ended turns that are there, in order."""
+        """Yield the results of ended turns that are complete, in order."""
         while self._ended and not self._ended[0].waiting:
             yield from self._ended.popleft().completed()
         if self._finishing and not self._ended:
@@ -148,7 +148,8 @@ class LiveSession(ABC, Generic[C, R]):
         yield Finished(event_id=self._id("event"))
 
     def receive(self, message: str | bytes) -> Events:
-        """The events that answer a message. A refused message gets an error event and changes nothing. Raises Over."""
+        """Yield the events that answer a message. A refused message gets an error event and changes nothing. Raise
+        Over."""
         if isinstance(message, bytes):
             raise Over(1007, "Invalid payload data")
         yield from self._completed()
@@ -192,7 +193,7 @@ class LiveSession(ABC, Generic[C, R]):
         yield Updated(event_id=self._id("event"), session=self._record.configuration)
 
     def _restart(self) -> None:
-        """Restarts audio input and turn detection by the configuration; drops an uncommitted turn."""
+        """Restart audio input and turn detection by the configuration. An uncommitted turn is dropped."""
         configuration = self._configuration
         self._intake: Intake = intake(configuration.kind, configuration.sample_rate)
         detection = configuration.turn_detection
@@ -284,7 +285,7 @@ class LiveSession(ABC, Generic[C, R]):
         yield Cleared(event_id=self._id("event"))
 
     def _finish(self) -> Events:
-        """Ends detected speech; drops an uncommitted manual turn."""
+        """End detected speech. An uncommitted manual turn is dropped."""
         self._record.finished = True
         yield from self._end_speech()
         self._turn = None

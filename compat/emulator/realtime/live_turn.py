@@ -39,21 +39,21 @@ class LiveTurn(ABC):
         return self._final is not None and not self._final.text
 
     def hear(self, pcm: bytes, *, partial: bool) -> None:
-        """`partial`: snapshots are sent while the turn continues."""
+        """Take audio. With `partial`, snapshots are sent while the turn continues."""
         self.size += len(pcm)
         result = self._listener.feed(pcm, partial=partial)
         if result is not None:
             self._waiting.append(result)
 
     def end(self) -> None:
-        """There is no more audio. Recognises it, unless another machine does; then the turn is `waiting`."""
+        """End the audio, and recognise it. If another machine does that, the turn is `waiting`."""
         if self._patient is not None:
             self._patient.end()
         else:
             self.finish()
 
     def finish(self) -> None:
-        """Idempotent."""
+        """Take the final result. May be called again."""
         if self._final is None:
             try:
                 self._final = self._listener.finish()
@@ -64,15 +64,15 @@ class LiveTurn(ABC):
 
     @abstractmethod
     def snapshots(self) -> Iterator[ServerEvent]:
-        """The events of the partial results that are new."""
+        """Yield the events of new partial results."""
 
     @abstractmethod
     def sign_of_life(self) -> Iterator[ServerEvent]:
-        """An event, where there is one, which shows that the turn is still worked on."""
+        """Return an event that shows that the turn is in progress, if there is one."""
 
     @abstractmethod
     def completed(self) -> Iterator[ServerEvent]:
-        """The events of the result, once the turn is not `waiting`."""
+        """Yield the events of the result, once the turn is not `waiting`."""
 
     def committed(self, previous_item: str | None) -> Iterator[ServerEvent]:
         yield Committed(event_id=self._new_event_id(), previous_item_id=previous_item, item_id=self.item_id)

@@ -182,7 +182,7 @@ class Refused(Exception):
 
 
 def decode(raw: str, decoder: msgspec.json.Decoder[E]) -> E:
-    """Raises Refused for an invalid client event."""
+    """Return a client event. Raise Refused if it is invalid."""
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as exc:
@@ -193,7 +193,7 @@ def decode(raw: str, decoder: msgspec.json.Decoder[E]) -> E:
 
 
 def decode_patch(session: dict[str, Any], patch: type[E]) -> E:
-    """The `session` of an update as a patch. Raises Refused."""
+    """Return the `session` of an update as a patch. Raise Refused."""
     try:
         return msgspec.convert(session, patch)
     except msgspec.ValidationError as exc:
@@ -202,7 +202,7 @@ def decode_patch(session: dict[str, Any], patch: type[E]) -> E:
 
 
 def heading(raw: str) -> Heading:
-    """Never raises: unreadable members keep their defaults."""
+    """Return the heading of a message. Unreadable members keep their defaults."""
     try:
         return msgspec.json.decode(raw, type=Heading)
     except msgspec.DecodeError:

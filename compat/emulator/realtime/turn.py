@@ -29,7 +29,7 @@ class Turn(LiveTurn):
         self._sent: Hypothesis | None = None
 
     def snapshots(self) -> Iterator[Text]:
-        """Text events for the partial results that are new."""
+        """Yield text events for new partial results."""
         for partial in self._waiting:
             shown = self._shown(partial)
             if shown != self._sent:
@@ -38,7 +38,7 @@ class Turn(LiveTurn):
         self._waiting.clear()
 
     def sign_of_life(self) -> Iterator[Text]:
-        """The last snapshot again."""
+        """Yield the last snapshot again."""
         yield self._text(self._sent or Hypothesis(""))
 
     def _text(self, shown: Hypothesis) -> Text:

@@ -51,7 +51,7 @@ class Vad:
         self._run = 0  # loud hops before a turn, quiet hops within it
 
     def feed(self, pcm: bytes) -> Iterator[VadChange]:
-        """16 kHz PCM in pieces of any size; the result does not depend on the sizes."""
+        """Yield the changes in 16 kHz PCM. The result does not depend on how the audio is split."""
         self._held += pcm
         whole = len(self._held) // _HOP * _HOP
         hops, self._held = self._held[:whole], self._held[whole:]
@@ -74,7 +74,7 @@ class Vad:
             yield SpeechAudio(hops[begin:])
 
     def flush(self) -> Iterator[VadChange]:
-        """Ends the open turn at the end of the audio."""
+        """End the open turn at the end of the audio."""
         if self._speaking:
             yield SpeechAudio(self._held)
             yield self._stop()

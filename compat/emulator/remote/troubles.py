@@ -13,7 +13,8 @@ _MISSING = re.compile(r"not found|not exist|unknown|not installed|no such", re.I
 
 
 def of_status(host: str, status: int, message: str, headers: Mapping[str, str], *, model: str) -> EngineTrouble:
-    """`message` is the server's own, or empty. Names of headers are in lower case."""
+    """Return the trouble for an error status. `message` is the server's own, or empty. Names of headers are in lower
+    case."""
     detail = f": {message}" if message else "."
     engine = f"The engine at {host}"
     if 300 <= status < 400:
