@@ -39,7 +39,7 @@ def routes(emulator: Emulator) -> list[Route]:
         return json_response([record.summary() for record in emulator.live.sessions])
 
     async def reset(_: Request) -> Response:
-        """Clear counts, requests and sessions, and removes all faults."""
+        """Clear counts, requests and sessions, and remove all faults."""
         emulator.counts.clear()
         emulator.requests.clear()
         emulator.live.clear()

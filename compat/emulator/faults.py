@@ -136,11 +136,11 @@ class ArmedFaults:
         self.arm(faults)
 
     def arm(self, faults: Faults) -> None:
-        """Replace all rules and restarts their counts."""
+        """Replace all rules and restart their counts."""
         self._armed: list[tuple[Rule, list[int]]] = [(rule, [0]) for rule in faults.rules]
 
     def take(self, surface: SurfaceName) -> Fault | None:
-        """Count this call of `surface` and returns its fault, if any."""
+        """Count this call of `surface` and return its fault, if any."""
         taken: Fault | None = None
         for rule, calls in self._armed:
             if rule.surface == surface:

@@ -83,7 +83,7 @@ class SyncAnswer(Protocol):
 
 
 async def answered(answer: SyncAnswer, sound: Sound, *, stream: bool) -> Response:
-    """Return the response, whole or as events; removes the audio file at its end.
+    """Return the response, whole or as events, and remove the audio file at its end.
 
     Raises Refusal for audio that cannot be decoded.
     """
@@ -98,7 +98,7 @@ async def answered(answer: SyncAnswer, sound: Sound, *, stream: bool) -> Respons
 
 
 def streaming(frames: AsyncIterator[bytes], sound: Sound | None = None) -> StreamingResponse:
-    """Stream the frames, then removes the audio file."""
+    """Stream the frames, then remove the audio file."""
     return StreamingResponse(_closing(frames, sound), media_type="text/event-stream")
 
 

@@ -140,7 +140,7 @@ class Emulator:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Open the private folder and runs file tasks; ends both at exit."""
+        """Open the private folder and run file tasks; end both at exit."""
         with self._place() as self._folder:
             async with asyncio.TaskGroup() as self._work:
                 self.spawn(self._tidy())
@@ -188,7 +188,7 @@ class Emulator:
                 del self.policies[directory]
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Remove uploads; ignores unknown keys."""
+        """Remove uploads. Unknown keys are ignored."""
         for key in keys:
             stored = self.objects.pop(key, None)
             if stored is not None:

@@ -271,7 +271,7 @@ async def drain(call: ApiCall) -> None:
 
 
 def cutting(send: Send, after: int) -> Send:
-    """Send `after` bytes of the body, then closes the connection. The headers announce it: after a response without a
+    """Send `after` bytes of the body, then close the connection. The headers announce it: after a response without a
     body the client would otherwise reuse the connection."""
     left = after
 

@@ -73,7 +73,7 @@ class Moonshine:
         return self._model.loaded is not None
 
     def prepare(self) -> None:
-        """Load the model and recognises a second of silence, because the first call takes longer."""
+        """Load the model and recognise a second of silence, because the first call takes longer."""
         stream = self._model.stream()
         stream.add(bytes(1000 * BYTES_PER_MS))
         stream.end()

@@ -84,7 +84,7 @@ class Voices:
         self._lines = 0
 
     def listen_to(self, sound: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass the audio through and extracts its features."""
+        """Pass the audio through and extract its features."""
         for block in sound:
             self._pending += block
             if len(self._pending) >= _WINDOW * 2:
