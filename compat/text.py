@@ -74,7 +74,7 @@ def rest(said: str, text: str) -> str:
 
 
 def _edited(before: list[int], word: str, wanted: list[str], number: int) -> list[int]:
-    """The next row of Levenshtein's table."""
+    """Return the next row of Levenshtein's table."""
     row = [number]
     for place, other in enumerate(wanted):
         row.append(min(before[place] + (word != other), before[place + 1] + 1, row[place] + 1))
@@ -87,7 +87,8 @@ def closes_sentence(text: str) -> bool:
 
 
 def settled(text: str, following: str) -> int:
-    """How much of `text` is final: all of it, or up to its last character if that may be unfinished."""
+    """Return the length of the final part of `text`: all of it, or up to its last character if that may be
+    unfinished."""
     if following:
         return boundary(text + following, len(text))
     if not text or _SETTLED.search(text):
@@ -96,7 +97,7 @@ def settled(text: str, following: str) -> int:
 
 
 def boundary(text: str, at: int) -> int:
-    """The last place at or before `at` where `text` may be cut."""
+    """Return the last place at or before `at` where `text` may be cut."""
     start = at
     while start > 0 and not _STARTS.match(text, start):
         start -= 1

@@ -70,7 +70,7 @@ def _samples(pcm: bytes) -> array.array[int]:
 
 
 def _energies(samples: array.array[int], rate: int, length: int) -> list[int]:
-    """The energy of each frame of this length; the last may be shorter."""
+    """Return the energy of each frame of this length; the last may be shorter."""
     step = max(1, rate // _ENOUGH)
     return [_energy(samples[at : at + length : step]) for at in range(0, len(samples), length)]
 

@@ -34,7 +34,7 @@ async def recording(path: Path, *, fast: bool) -> AsyncGenerator[bytes, None]:
 
 
 async def file(queue: asyncio.Queue[bytes], path: Path, *, fast: bool) -> AsyncGenerator[bytes, None]:
-    """The same until something is put in the queue."""
+    """Yield a file's audio as `recording` does, until something is put in the queue."""
     async with contextlib.aclosing(recording(path, fast=fast)) as pieces:
         async for piece in pieces:
             if not queue.empty():

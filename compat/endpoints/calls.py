@@ -90,7 +90,7 @@ class Calls:
         return await self._answer(request, admitted, sdp.parse(text))
 
     async def create_translation(self, request: Request) -> Response:
-        """The same for a session that translates; its voice is sent to the caller. Raise CompatError."""
+        """Answer an offer for a session that translates; its voice is sent to the caller. Raise CompatError."""
         self._realtime.check(request)
         opened = translating(single_values(request.query_params.multi_items()), request.headers, ())
         principal, carried = self._realtime.identify_translator(opened, request)
@@ -281,7 +281,7 @@ def _session(json: bytes) -> Patch:
 
 
 def _translation(json: bytes) -> TranslationPatch:
-    """The same for a session that translates."""
+    """Return the configuration of a session that translates. Raise BadRequest as `_session` does."""
     body = b'{"session":%s}' % json
     with _naming():
         parsed = decoded(body, TranslationSecretRequest)

@@ -105,7 +105,7 @@ class Realtime:
         await self._serve(socket, self._admit)
 
     async def translate(self, socket: WebSocket) -> None:
-        """The same for a session that translates."""
+        """Serve a handshake for a session that translates."""
         await self._serve(socket, self._admit_translation)
 
     async def _serve(self, socket: WebSocket, admit: Callable[[WebSocket], Awaitable[Admitted]]) -> None:

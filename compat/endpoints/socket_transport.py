@@ -41,7 +41,7 @@ class SocketTransport:
         return put is not None and put(texts)
 
     def play(self, pcm: bytes) -> None:
-        """Not called: the voice is in events."""
+        """Do nothing: over a WebSocket, the voice is in events."""
 
     async def write(self, text: str) -> None:
         with _closing():

@@ -100,12 +100,12 @@ def _of(kind: str, events: Iterable[Event]) -> list[Event]:
 
 
 def _kinds(events: Iterable[Event]) -> str:
-    """The types of events in the order in which they first came, with their numbers."""
+    """Return the types of events in the order in which they first came, with their numbers."""
     return " ".join(f"{kind}×{count}" for kind, count in Counter(str(event.get("type")) for event in events).items())
 
 
 def _linked(events: Sequence[Event]) -> list[Event]:
-    """The items of translations that name the item of their source."""
+    """Return the items of translations that name the item of their source."""
     sources = {event.get("item_id") for event in _of(COMPLETED, events)}
     items = _of("conversation.item.created", events) + _of("response.output_item.added", events)
     return [event for event in items if event.get("previous_item_id") in sources and _is_answer(event)]
@@ -122,7 +122,7 @@ def _source(events: Sequence[Event]) -> str:
 
 
 def _done(events: Sequence[Event]) -> dict[str, Value]:
-    """How the complete text of a response relates to its settled text. Without either it is not decided."""
+    """Return how the complete text of a response relates to its settled text; nothing if either is missing."""
     settled: dict[object, str] = {}
     for event in _of("response.text.text", events):
         settled[event.get("response_id")] = event.get("text") or ""

@@ -46,8 +46,10 @@ class Allowance:
             raise self.reason
 
     async def extend(self, until: float) -> None:
-        """Grant sound up to `until` seconds, or `exhausted` is true afterwards. Tries again for a few seconds while the
-        store cannot be reached."""
+        """Grant sound up to `until` seconds. If that fails, `exhausted` is true afterwards.
+
+        Retry for a few seconds while the store cannot be reached.
+        """
         async with self._lock:
             if self.exhausted or until <= self.granted:
                 return

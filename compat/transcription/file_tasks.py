@@ -48,10 +48,10 @@ class TaskOwner(Protocol):
         """Whether a client is waiting for the transcript."""
 
     async def submitting(self) -> None:
-        """Called before a task is submitted. An exception prevents the submission."""
+        """Allow the submission of a task. An exception prevents it."""
 
     async def submitted(self, task_id: str) -> None:
-        """Called as soon as the task's id is known."""
+        """Store the id of a task, as soon as it is known."""
 
 
 async def drive(flow: Flow[T], account: Account, owner: TaskOwner) -> T:

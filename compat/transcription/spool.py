@@ -43,7 +43,7 @@ class Reserve(Protocol):
     """Counts bytes before they are stored, of files and of text fields. Negative numbers give bytes back."""
 
     def __call__(self, file: int = 0, text: int = 0) -> None:
-        """Raises Overloaded."""
+        """Count bytes. Raises Overloaded."""
 
 
 class UploadPlace:
@@ -125,7 +125,7 @@ class UploadPlace:
 
 
 def unbounded(file: int = 0, text: int = 0) -> None:
-    """A Reserve that counts nothing."""
+    """Count nothing, as a Reserve without bounds."""
 
 
 def create(path: Path) -> BinaryIO:

@@ -69,7 +69,8 @@ class DirectTransport(httpx2.AsyncBaseTransport):
         return None
 
     async def _opened(self, origin: Origin, patience: float | None) -> HttpConnection:
-        """Raises ConnectTimeout if the connection, or the TLS handshake on it, takes longer than `patience` seconds."""
+        """Open a connection. Raises ConnectTimeout if that, with the TLS handshake, takes longer than `patience`
+        seconds."""
         scheme, host, port = origin
         tls, name = (self._verify, host) if scheme == "https" else (None, None)
         loop = asyncio.get_running_loop()

@@ -67,7 +67,7 @@ class Agent:
             self._queue.put_nowait(data)
 
     def lose(self, path: Path) -> None:
-        """The connection of this path was closed. The next check brings another."""
+        """Forget a path whose connection was closed. The next check brings another."""
         self._known = [known for known in self._known if known is not path]
         if self._path is path:
             self._path = None

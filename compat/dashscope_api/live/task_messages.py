@@ -113,7 +113,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def decode(raw: str | bytes) -> TaskEvent:
-    """Raises msgspec.MsgspecError, UnicodeDecodeError or RecursionError."""
+    """Decode an event. Raises msgspec.MsgspecError, UnicodeDecodeError or RecursionError."""
     return _decoder.decode(raw)
 
 

@@ -77,7 +77,7 @@ ClientEvent: TypeAlias = (
 
 
 def unanswerable(event: Unanswerable) -> BadRequest:
-    """The error that answers such an event."""
+    """Return the error for an event about responses."""
     if isinstance(event, CancelResponse):  # clients know OpenAI's answer to this, and go on
         return BadRequest("Cancellation failed: no active response found", code="response_cancel_not_active")
     return BadRequest(

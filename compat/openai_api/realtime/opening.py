@@ -65,8 +65,8 @@ def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Seq
 
 
 def translating(query: Mapping[str, str], headers: Mapping[str, str], protocols: Sequence[str]) -> Opening:
-    """The same for a session of /v1/realtime/translations, which has no `intent` and needs a `model`, unless a client
-    secret names it."""
+    """Return the parameters of a session of /v1/realtime/translations. It has no `intent` and needs a `model`, unless a
+    client secret names it."""
     if query.get("intent"):
         raise BadRequest("A translation session takes no intent.", param="intent")
     return Opening(

@@ -128,7 +128,7 @@ def _too_deep() -> UnreadableEvent:
 
 
 def _unreadable(raw: str | bytes, reason: str, advice: str) -> UnreadableEvent:
-    """`advice` follows what is said about an unknown type."""
+    """Return the error for a frame. `advice` is added to the message about an unknown type."""
     try:
         message: Any = msgspec.json.decode(raw) if len(raw) <= LONGEST else _kinds.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):

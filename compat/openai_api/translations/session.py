@@ -239,7 +239,7 @@ def _transcription(sent: TranslationTranscription | None) -> TranslationTranscri
 def _noise_reduction(
     before: TranslationNoiseReduction | None, sent: TranslationNoiseReduction | None
 ) -> TranslationNoiseReduction | None:
-    """An update without `strength` keeps the one before."""
+    """Return noise reduction after an update. Without `strength`, the previous one stays."""
     if sent is None:
         return None
     if sent.type not in _NOISES:
