@@ -17,7 +17,12 @@ from typing import Any, Final
 
 import pylibsrtp
 from aiortc import InvalidStateError, RTCCertificate, RTCDataChannel, RTCSctpCapabilities, RTCSctpTransport
-from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcdtlstransport import (
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    SRTPProtectionProfile,
+)
 from av import AudioFrame, CodecContext, Packet
 from av.error import FFmpegError
 from OpenSSL import SSL
@@ -43,12 +48,27 @@ BITS: Final = 32_000  # a second, of the voice
 DISORDER: Final = 2048  # chunks of SCTP out of order
 RENEWAL: Final = datetime.timedelta(days=29)
 """aiortc's certificates are valid for 30 days."""
+CIPHERS: Final = b":".join(
+    b"ECDHE-%b-%b" % (signature, cipher)
+    for cipher in (b"AES128-GCM-SHA256", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
+    for signature in (b"ECDSA", b"RSA")
+)
+"""Those of aiortc, and the same for callers with RSA certificates, such as GStreamer."""
 
 logging.getLogger("aiortc").setLevel(logging.CRITICAL)  # it reports what callers send
 
 
 class Lost(Exception):
     """The call has ended: the caller has gone, or `close` was called."""
+
+
+class CallCertificate(RTCCertificate):
+    """A certificate whose handshakes accept callers with RSA certificates."""
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(CIPHERS)
+        return context
 
 
 class Certificate:
@@ -60,7 +80,7 @@ class Certificate:
     def current(self) -> RTCCertificate:
         now = datetime.datetime.now(datetime.UTC)
         if self._current is None or self._current.expires < now + RENEWAL:
-            self._current = RTCCertificate.generateCertificate()
+            self._current = CallCertificate.generateCertificate()
         return self._current
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCCertificate, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 from av import AudioFrame
 
@@ -82,8 +82,12 @@ class Caller:
 
 
 @contextlib.asynccontextmanager
-async def calling(pcm: bytes, exchange: Exchange, pace: float = PACE) -> AsyncIterator[Caller]:
+async def calling(
+    pcm: bytes, exchange: Exchange, pace: float = PACE, certificate: RTCCertificate | None = None
+) -> AsyncIterator[Caller]:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    if certificate is not None:
+        vars(connection)["_RTCPeerConnection__certificates"] = [certificate]  # aiortc has no argument for it
     microphone = Microphone(pcm, pace)
     try:
         connection.addTrack(microphone)

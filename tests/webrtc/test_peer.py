@@ -8,8 +8,13 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
+from aiortc import RTCCertificate
+from aiortc.rtcdtlstransport import SRTPProtectionProfile, generate_certificate
+from cryptography.hazmat.primitives.asymmetric import rsa
+from OpenSSL import SSL
 
 from compat.webrtc import sdp, voice
 from compat.webrtc.ice import PATHS
@@ -56,9 +61,11 @@ async def call(
     pace: float = PACE,
     *,
     speaks: bool = False,
+    certificate: RTCCertificate | None = None,
     **options: float,
 ) -> AsyncIterator[tuple[Caller, Peer]]:
-    """Connect a caller with a peer. `change` is applied to the answer. `pace`: times real time."""
+    """Connect a caller with a peer. `change` is applied to the answer. `pace`: times real time. `certificate` is the
+    caller's, by default aiortc's."""
     peers: list[Peer] = []
 
     async def exchange(offer: str) -> str:
@@ -66,7 +73,7 @@ async def call(
         peers.append(peer)
         return change(answer)
 
-    async with calling(pcm, exchange, pace) as caller:
+    async with calling(pcm, exchange, pace, certificate) as caller:
         await peers[0].open()
         try:
             yield caller, peers[0]
@@ -212,6 +219,23 @@ async def test_a_caller_that_is_killed_is_noticed(port: Port) -> None:
         relay.close()
         with pytest.raises(Lost):
             await peer.receive()
+
+
+class RsaCertificate(RTCCertificate):
+    """That of a caller like GStreamer, or of a page that calls `generateCertificate` for RSA."""
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256")
+        return context
+
+
+async def test_a_caller_with_an_rsa_certificate_is_connected(port: Port) -> None:
+    key: Any = rsa.generate_private_key(65537, 2048)
+    async with call(port, b"", certificate=RsaCertificate(key, generate_certificate(key))) as (caller, peer):
+        await caller.opened.wait()
+        await peer.send('{"type": "hello"}')
+        assert [event["type"] for event in await caller.until("hello")] == ["hello"]
 
 
 async def test_a_call_that_is_never_connected_ends(port: Port) -> None:
