@@ -91,7 +91,7 @@ def version(python: Path, package: str) -> str:
 
 
 def nginx_program() -> str:
-    """Return the path of nginx; install Debian's package if run as root. Raise RuntimeError if there is none."""
+    """Return the path of nginx; install Debian's package if run as root. Raises RuntimeError if there is none."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
         for command in (["update"], ["install", "-y", "--no-install-recommends", "nginx"]):

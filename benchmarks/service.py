@@ -11,8 +11,8 @@ COMPLETIONS = "/compatible-mode/v1/chat/completions"
 
 
 async def seen(port: int) -> dict[str, Any]:
-    """`counts` of requests by path, the `size` of the last body, the moments of `queries` for tasks."""
+    """Return the `counts` of requests by path, the `size` of the last body and the moments of `queries` for tasks."""
     async with Client(port) as client:
         _, body = await client.ask(b"GET /stub HTTP/1.1\r\nhost: localhost\r\n\r\n")
-    told: dict[str, Any] = json.loads(body)
-    return told
+    statistics: dict[str, Any] = json.loads(body)
+    return statistics

@@ -93,7 +93,7 @@ def create_app(
     team: Team | None = None,
     calls: Sequence[socket.socket] = (),
 ) -> Starlette:
-    """Return the server's ASGI application. Raise SettingsError for settings that cannot be used.
+    """Return the server's ASGI application. Raises SettingsError for settings that cannot be used.
 
     `local`: an engine that replaces DashScope.
     `team`: what this process shares with the server's other workers.

@@ -10,7 +10,7 @@ EVERY = 0.02  # seconds
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Poll `condition` until it is true. Raise AssertionError after `seconds`."""
+    """Poll `condition` until it is true. Raises AssertionError after `seconds`."""
     gate = threading.Event()
     for _ in range(round(seconds / EVERY)):
         if condition():

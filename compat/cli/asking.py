@@ -102,7 +102,7 @@ def wanted(
     limits: dict[str, int],
     **others: Any,  # noqa: ANN401 - fields of Wanted
 ) -> Wanted:
-    """Return what is wanted. Raise click.UsageError for options that exclude each other."""
+    """Return what is wanted. Raises click.UsageError for options that exclude each other."""
     every = ALL_DIARIZED if diarize else tuple(shape for shape in ALL if not live or shape in SHAPES)
     chosen = [one for shape in shapes or ("text",) for one in (every if shape == "all" else (shape,))]
     chosen = list(dict.fromkeys(chosen))

@@ -10,7 +10,7 @@ from compat.config.variables import SettingsError
 
 
 def bound(settings: Settings, host: str, *, demo: bool, workers: int) -> list[socket.socket]:
-    """Return the sockets, none if calls are off. Raise SettingsError.
+    """Return the sockets, none if calls are off. Raises SettingsError.
 
     `host` is the server's own address. `demo`: without COMPAT_WEBRTC_PORT, calls are on if their extra is installed.
     """

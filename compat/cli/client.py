@@ -81,7 +81,7 @@ def address_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def client(base_url: str, api_key: str) -> AsyncOpenAI:
-    """Return an OpenAI client. Raise click.ClickException if the package is not installed or too old.
+    """Return an OpenAI client. Raises click.ClickException if the package is not installed or too old.
 
     The WebSocket URL is set explicitly: some releases of the package use wss for an http URL.
     """

@@ -81,7 +81,7 @@ def plan(
 ) -> tuple[list[OutputPiece], list[UnreadablePath]]:
     """Return the recordings with a target for each suffix, and the paths that cannot be read.
 
-    Transcripts have the same relative paths below `out` as their recordings below the named folder or pattern. Raise
+    Transcripts have the same relative paths below `out` as their recordings below the named folder or pattern. Raises
     click.ClickException if `out` cannot be created.
     """
     recordings, unreadable = [], []
@@ -243,7 +243,7 @@ def obstacle(piece: OutputPiece, writable: set[Path]) -> str:
 
 
 def put(piece: OutputPiece, texts: Sequence[str], *, force: bool) -> None:
-    """Write the transcript in each format, except those that are kept. Raise FileExistsError if one exists meanwhile,
+    """Write the transcript in each format, except those that are kept. Raises FileExistsError if one exists meanwhile,
     unless `force` is set."""
     for target, text in zip(piece.targets, texts, strict=True):
         if target not in piece.kept:

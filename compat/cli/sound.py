@@ -58,7 +58,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
 async def standard_input(queue: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
     """Yield raw PCM from standard input, through `queue`, until it ends or an empty block is put in the queue.
 
-    Raise click.ClickException if the input is an audio file, and OSError if it cannot be read. A daemon thread reads
+    Raises click.ClickException if the input is an audio file, and OSError if it cannot be read. A daemon thread reads
     standard input, since a read from a pipe can block without a limit.
     """
     loop, room = asyncio.get_running_loop(), threading.Semaphore(_WAITING)
@@ -107,7 +107,7 @@ def _check_raw(head: bytes) -> None:
 async def microphone(queue: asyncio.Queue[bytes], device: str | None) -> AsyncGenerator[bytes, None]:
     """Yield audio from a microphone, through `queue`, until an empty block is put in the queue.
 
-    Raise click.ClickException if the microphone cannot be opened.
+    Raises click.ClickException if the microphone cannot be opened.
     """
     sounddevice = recorder()
     loop = asyncio.get_running_loop()
@@ -132,12 +132,12 @@ async def microphone(queue: asyncio.Queue[bytes], device: str | None) -> AsyncGe
 
 
 def recorder() -> Any:  # noqa: ANN401 - a module without types
-    """Return the sounddevice module for a microphone. Raise click.ClickException if it cannot be imported."""
+    """Return the sounddevice module for a microphone. Raises click.ClickException if it cannot be imported."""
     return portaudio("live", "Without PortAudio: arecord -t raw -f S16_LE -r 24000 -c 1 | qwen-asr-compat live -")
 
 
 def portaudio(what: str, otherwise: str) -> Any:  # noqa: ANN401 - a module without types
-    """Return the sounddevice module, which `what` needs. Raise click.ClickException, with what to install or to do
+    """Return the sounddevice module, which `what` needs. Raises click.ClickException, with what to install or to do
     `otherwise`, if it cannot be imported."""
     try:
         import sounddevice

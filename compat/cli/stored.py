@@ -56,7 +56,7 @@ class InDashScope:
 
 @contextlib.asynccontextmanager
 async def in_dashscope(settings: Settings, key: str) -> AsyncIterator[InDashScope]:
-    """Yield the vocabularies of the account with this key. Raise SettingsError."""
+    """Yield the vocabularies of the account with this key. Raises SettingsError."""
     service = Service(
         settings.root,
         connect_timeout=settings.connect_timeout,

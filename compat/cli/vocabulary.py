@@ -43,7 +43,7 @@ class Invocation:
         self.lines = lines
 
     def run(self, work: Work[T], given: Sequence[HotWord] = ()) -> T:
-        """Return the result of `work`. Raise click.ClickException; its message quotes the word of `given` at fault."""
+        """Return the result of `work`. Raises click.ClickException; its message quotes the word of `given` at fault."""
         done: list[T] = []
 
         async def worked() -> None:

@@ -191,6 +191,6 @@ PRESETS: dict[str, dict[SurfaceName, Fault]] = {
 
 
 def preset_rules(preset: str, times: int | None = None) -> list[Rule]:
-    """Return the rules of a preset. `times`: the number of calls of each surface, None for all. Raise KeyError for an
+    """Return the rules of a preset. `times`: the number of calls of each surface, None for all. Raises KeyError for an
     unknown name."""
     return [Rule(surface, fault, times=times) for surface, fault in PRESETS[preset].items()]

@@ -85,7 +85,7 @@ class _CheckedTransport(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
     async def _resolved(self, host: str, port: int) -> list[Address]:
-        """Return the addresses of a host. Raise httpx2.ConnectError, or OffLimits if public addresses are not
+        """Return the addresses of a host. Raises httpx2.ConnectError, or OffLimits if public addresses are not
         allowed."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -106,7 +106,7 @@ def _literal(host: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def get(url: str, allowed: frozenset[Reach]) -> AsyncIterator[httpx2.Response]:
-    """Yield the open response of `url`. Raise OffLimits, httpx2.HTTPError and httpx2.InvalidURL."""
+    """Yield the open response of `url`. Raises OffLimits, httpx2.HTTPError and httpx2.InvalidURL."""
     async with (
         httpx2.AsyncClient(
             transport=_CheckedTransport(allowed),

@@ -68,7 +68,7 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def fetch(emulator: Emulator, source: Source) -> Sound:
-    """Return the audio, which the caller closes. Raise MediaTrouble."""
+    """Return the audio, which the caller closes. Raises MediaTrouble."""
     own = emulator.folder.new()
     try:
         path = await _located(emulator, source, own)

@@ -34,7 +34,7 @@ class Recognition:
         self.seconds = sound.seconds
 
     async def sentences(self, *, channel: int | None = None, speakers: bool = False) -> AsyncIterator[Sentence]:
-        """Yield sentences as the engine finds them, each step in a thread. Raise sound.BadSound and Refusal.
+        """Yield sentences as the engine finds them, each step in a thread. Raises sound.BadSound and Refusal.
 
         When the caller stops within a step, the thread holds the last reference to the engine's generator, which
         closes when the step ends.
@@ -54,7 +54,7 @@ class Recognition:
 
 
 async def sync_sound(call: ApiCall, model: str, url: str, *, max_bytes: int) -> Sound:
-    """Fetch the audio of a synchronous request. Raise MediaRefusal."""
+    """Fetch the audio of a synchronous request. Raises MediaRefusal."""
     source = Source(
         url=url,
         model=model,

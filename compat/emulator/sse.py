@@ -62,7 +62,7 @@ async def compat_stream(chunks: AsyncIterator[dict[str, Any]], call: ApiCall) ->
 
 
 async def _until_broken(bodies: AsyncIterator[T], fault: Fault | None) -> AsyncIterator[T]:
-    """Yield the bodies. Raise Refusal for a `break` fault and for audio that cannot be decoded."""
+    """Yield the bodies. Raises Refusal for a `break` fault and for audio that cannot be decoded."""
     passed = 0
     try:
         async for body in bodies:

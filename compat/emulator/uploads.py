@@ -248,7 +248,7 @@ def _allowed(emulator: Emulator, fields: dict[str, str]) -> _Document:
 
 
 def _granted(key: str, document: _Document) -> str:
-    """Return the directory that the policy grants. Raise Refusal if `key` lies outside."""
+    """Return the directory that the policy grants. Raises Refusal if `key` lies outside."""
     directory = next(str(prefix) for kind, _, prefix in document.conditions if kind == "starts-with")
     if not key.startswith(directory + "/"):
         message = 'Invalid according to Policy: Policy Condition failed: ["starts-with", "$key", …]'

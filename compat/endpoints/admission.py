@@ -37,9 +37,9 @@ class Admission:
         return self.retiring or self.leaving or self._stopping()
 
     def enter(self, connection: HTTPConnection, party: Party) -> None:
-        """Count a request or a session against `party` until it ends. Raise ServiceUnavailable.
+        """Count a request or a session against `party` until it ends. Raises ServiceUnavailable.
 
-        Raise BudgetSpent for a session beyond the party's own concurrency. Calls for files wait for a slot instead.
+        Raises BudgetSpent for a session beyond the party's own concurrency. Calls for files wait for a slot instead.
         """
         if self.leaving and connection.scope.get("method") == "POST":
             raise _shutting_down()
@@ -47,7 +47,7 @@ class Admission:
         self._enter(party, connection.state.stay, live=live)
 
     def enter_call(self, party: Party, stay: contextlib.ExitStack) -> None:
-        """Count a call by WebRTC as a session until `stay` ends. Raise ServiceUnavailable or BudgetSpent."""
+        """Count a call by WebRTC as a session until `stay` ends. Raises ServiceUnavailable or BudgetSpent."""
         if self.leaving:
             raise _shutting_down()
         self._enter(party, stay, live=True)

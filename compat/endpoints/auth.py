@@ -41,7 +41,7 @@ class Gate:
     ) -> None:
         """`proven` counts the callers' own keys that DashScope has accepted, for all workers.
 
-        Raise SettingsError for settings that exclude each other and for an unusable key file.
+        Raises SettingsError for settings that exclude each other and for an unusable key file.
         """
         if settings.pass_key and settings.fallback_api_key:
             raise SettingsError(
@@ -75,7 +75,7 @@ class Gate:
         return self._pass and not self.keyed
 
     def caller(self, request: HTTPConnection, scope: Scope = "rest") -> Principal:
-        """Return the caller of a request. Raise NotAuthenticated or Forbidden.
+        """Return the caller of a request. Raises NotAuthenticated or Forbidden.
 
         With neither keys nor COMPAT_PASS_KEY every caller is accepted; `serve` then binds loopback.
         """
@@ -91,7 +91,7 @@ class Gate:
         return principal
 
     def enter(self, connection: HTTPConnection, principal: Principal) -> None:
-        """Count a connection against its caller until it has been served. Raise ServiceUnavailable."""
+        """Count a connection against its caller until it has been served. Raises ServiceUnavailable."""
         if self._admission:
             self._admission.enter(connection, principal.party)
             if not principal.party.known:
@@ -114,14 +114,14 @@ class Gate:
             self._proven_anywhere.give(Party(oldest))
 
     async def admit(self, connection: HTTPConnection, principal: Principal) -> None:
-        """Do as `enter`, and charge the caller's rate limit. Raise ServiceUnavailable or BudgetSpent."""
+        """Do as `enter`, and charge the caller's rate limit. Raises ServiceUnavailable or BudgetSpent."""
         self.enter(connection, principal)
         await self._charge(principal)
 
     async def admit_call(self, principal: Principal, stay: contextlib.ExitStack) -> None:
         """Count a call by WebRTC as a session of its caller until `stay` ends, and charge the rate limit.
 
-        Raise ServiceUnavailable or BudgetSpent.
+        Raises ServiceUnavailable or BudgetSpent.
         """
         if self._admission:
             self._admission.enter_call(principal.party, stay)
@@ -136,7 +136,7 @@ class Gate:
         return token.startswith(secrets.PREFIX) and self._current().find(token) is None
 
     def known(self, token: str, scope: Scope, connection: HTTPConnection) -> Principal:
-        """Return the caller of a key, wherever the request carries it. Raise NotAuthenticated or Forbidden."""
+        """Return the caller of a key, wherever the request carries it. Raises NotAuthenticated or Forbidden."""
         if not self.keyed:
             if self._pass and not (token and credentials.usable(token)):
                 raise NotAuthenticated(_reason(token))
@@ -155,7 +155,7 @@ class Gate:
     def issuer(self, name: str, connection: HTTPConnection) -> Principal:
         """Return the caller that issued a client secret; sessions opened with the secret count against it.
 
-        Raise NotAuthenticated if no key of this name may open sessions any more.
+        Raises NotAuthenticated if no key of this name may open sessions any more.
         """
         if not self.keyed:
             return self._unlisted(self._service_key, _tenant(""), connection)

@@ -29,7 +29,7 @@ def check_encoding(request: Request) -> None:
 
 
 async def whole(request: Request, largest: int, param: str) -> bytes:
-    """Return the body of a request. Raise EncodedBody, and TooLarge beyond `largest` bytes, with this `param`."""
+    """Return the body of a request. Raises EncodedBody, and TooLarge beyond `largest` bytes, with this `param`."""
     check_encoding(request)
     body = bytearray()
     async for chunk in request.stream():
@@ -60,13 +60,13 @@ class Texts:
         return len(self._body)
 
     def feed(self, data: bytes) -> None:
-        """Add a chunk of the body. Raise BadRequest if the body is too long."""
+        """Add a chunk of the body. Raises BadRequest if the body is too long."""
         self._body += data
         if len(self._body) > LARGEST:
             raise BadRequest("The body is too long for fields without a file: send multipart/form-data.", param="file")
 
     def end(self) -> None:
-        """Parse the body into `fields`. Raise BadRequest."""
+        """Parse the body into `fields`. Raises BadRequest."""
         kind, body = "a JSON object" if self._json else "a URL-encoded form", self._body.removeprefix(codecs.BOM_UTF8)
         if _crowded(body, b",[{") if self._json else _crowded(body, b"&") or _escaped(body):
             self._check_form()

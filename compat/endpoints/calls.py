@@ -82,7 +82,7 @@ class Calls:
         self._pending = Shares(PENDING)
 
     async def create(self, request: Request) -> Response:
-        """Answer an offer: 201 with the SDP answer and the call's Location. Raise CompatError."""
+        """Answer an offer: 201 with the SDP answer and the call's Location. Raises CompatError."""
         admitted = self._admitted(request)
         text, session = await _offered(request)
         if session:
@@ -90,7 +90,7 @@ class Calls:
         return await self._answer(request, admitted, sdp.parse(text))
 
     async def create_translation(self, request: Request) -> Response:
-        """Answer an offer for a session that translates; its voice is sent to the caller. Raise CompatError."""
+        """Answer an offer for a session that translates; its voice is sent to the caller. Raises CompatError."""
         self._realtime.check(request)
         opened = translating(single_values(request.query_params.multi_items()), request.headers, ())
         principal, carried = self._realtime.identify_translator(opened, request)
@@ -117,7 +117,7 @@ class Calls:
         return Response(answer, 201, headers, media_type="application/sdp")
 
     async def create_or_explain(self, request: Request) -> Response:
-        """Answer an offer on the path of the beta API. Raise CompatError."""
+        """Answer an offer on the path of the beta API. Raises CompatError."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/sdp":
             await not_found.no_socket(request)
         return await self.create(request)
@@ -128,7 +128,7 @@ class Calls:
         await serve(socket)
 
     async def hangup(self, request: Request) -> Response:
-        """End a call. Raise CompatError."""
+        """End a call. Raises CompatError."""
         call = self._call(request.path_params["id"], request)
         if call.pending and call.task is not None:
             call.task.cancel()
@@ -174,7 +174,7 @@ class Calls:
     # --- at the offer -----------------------------------------------------------------------------------------------
 
     def _admitted(self, request: Request) -> Admitted:
-        """Return the caller. Raise CompatError."""
+        """Return the caller. Raises CompatError."""
         self._realtime.check(request)
         return self._realtime.identify(opening_of(request), request)
 
@@ -186,7 +186,7 @@ class Calls:
         return principal.tenant if self._gate.passes_keys else principal.name
 
     def _place(self, party: Party) -> contextlib.ExitStack:
-        """Count a call as not connected until the result is closed. Raise Overloaded."""
+        """Count a call as not connected until the result is closed. Raises Overloaded."""
         if not self._pending.take(party):
             raise overloaded("calls that are not connected", self._pending, party)
         pending = contextlib.ExitStack()
@@ -194,7 +194,7 @@ class Calls:
         return pending
 
     def _call(self, call_id: str, connection: Request | WebSocket) -> PlacedCall:
-        """Return the caller's call with this id. Raise CompatError."""
+        """Return the caller's call with this id. Raises CompatError."""
         self._realtime.check(connection)
         principal = self._realtime.caller(opening_of(connection), connection)
         call = self._calls.get(call_id)
@@ -260,7 +260,7 @@ def opening_of(connection: Request | WebSocket) -> Opening:
 
 
 async def _offered(request: Request) -> tuple[str, bytes]:
-    """Return the offer, and the JSON of the session's configuration if it comes with the offer. Raise BadRequest."""
+    """Return the offer, and the JSON of the session's configuration if it comes with the offer. Raises BadRequest."""
     body = await whole(request, LARGEST, "sdp")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
@@ -274,14 +274,14 @@ async def _offered(request: Request) -> tuple[str, bytes]:
 
 
 def _session(json: bytes) -> Patch:
-    """Return the configuration. Raise BadRequest, whose `param` begins with session."""
+    """Return the configuration. Raises BadRequest, whose `param` begins with session."""
     body = b'{"session":%s}' % json
     with _naming():
         return decoded(body, ClientSecretRequest).patch(decoded(body, dict[str, Any]))
 
 
 def _translation(json: bytes) -> TranslationPatch:
-    """Return the configuration of a session that translates. Raise BadRequest as `_session` does."""
+    """Return the configuration of a session that translates. Raises BadRequest as `_session` does."""
     body = b'{"session":%s}' % json
     with _naming():
         parsed = decoded(body, TranslationSecretRequest)
@@ -304,7 +304,7 @@ def _text(offer: bytes) -> str:
 
 
 async def _parts(headers: Headers, body: bytes) -> dict[str, bytes]:
-    """Return the parts of a form, which are files for some clients and fields for others. Raise BadRequest."""
+    """Return the parts of a form, which are files for some clients and fields for others. Raises BadRequest."""
 
     async def stream() -> AsyncGenerator[bytes]:
         yield body

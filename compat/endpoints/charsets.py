@@ -32,7 +32,7 @@ _NAMES = {
 
 
 def decode(octets: bytes, charset: str) -> str:
-    """Return `octets` as text. Raise ValueError for an unknown charset and for octets that it cannot decode."""
+    """Return `octets` as text. Raises ValueError for an unknown charset and for octets that it cannot decode."""
     codec = _NAMES.get(_key(charset))
     if codec is None:
         raise ValueError(charset)

@@ -41,7 +41,7 @@ class ClientSecretEndpoints:
         self._engine = engine
 
     async def client_secret(self, request: Request) -> Response:
-        """Return the GA response: {"value", "expires_at", "session"}. Raise CompatError."""
+        """Return the GA response: {"value", "expires_at", "session"}. Raises CompatError."""
         principal = self._principal(request)
         parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.ClientSecretRequest)
         patch = parsed.patch(decoded(body, dict[str, Any]))
@@ -49,7 +49,7 @@ class ClientSecretEndpoints:
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
 
     async def transcription_session(self, request: Request) -> Response:
-        """Return the beta response: the session, including `client_secret`. Raise CompatError."""
+        """Return the beta response: the session, including `client_secret`. Raises CompatError."""
         principal = self._principal(request)
         parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.TranscriptionSessionRequest)
         patch = msgspec.structs.replace(parsed.with_unread(decoded(body, dict[str, Any])), type="transcription")
@@ -61,7 +61,7 @@ class ClientSecretEndpoints:
         return JSONResponse({**session, "client_secret": {"value": value, "expires_at": expires_at}})
 
     async def translation(self, request: Request) -> Response:
-        """Return {"value", "expires_at", "session"} for a session that translates. Raise CompatError."""
+        """Return {"value", "expires_at", "session"} for a session that translates. Raises CompatError."""
         principal = self._principal(request)
         parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.TranslationSecretRequest)
         patch = parsed.session.with_unread(decoded(body, dict[str, Any])["session"])
@@ -77,13 +77,13 @@ class ClientSecretEndpoints:
         return JSONResponse({"value": value, "expires_at": expires_at, "session": msgspec.to_builtins(shown)})
 
     def _principal(self, request: Request) -> Principal:
-        """Return the caller. Raise CompatError."""
+        """Return the caller. Raises CompatError."""
         principal = self._gate.caller(request, "realtime")
         self._gate.enter(request, principal)
         return principal
 
     def _secret_of(self, patch: Patch | TranslationPatch, expires_at: int, nonce: bytes, principal: Principal) -> str:
-        """Return the secret for a valid session. Raise Forbidden if secrets cannot be issued.
+        """Return the secret for a valid session. Raises Forbidden if secrets cannot be issued.
 
         An invalid session is refused before that: after a 403, a page may open a WebSocket with a key instead, which
         would not show what is wrong with the session.
@@ -99,7 +99,7 @@ class ClientSecretEndpoints:
     def _issued(
         self, patch: Patch, seconds: int, dialect: Dialect, principal: Principal
     ) -> tuple[str, int, dict[str, object]]:
-        """Return the secret, its expiry (Unix seconds), and the session in this dialect. Raise CompatError."""
+        """Return the secret, its expiry (Unix seconds), and the session in this dialect. Raises CompatError."""
         expires_at = int(time.time()) + seconds
         nonce = os.urandom(12)
         native = preferred_model(self._settings, principal)

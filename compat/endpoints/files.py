@@ -14,7 +14,7 @@ class Files:
         self._links = links
 
     async def get(self, request: Request) -> Response:
-        """Return the file, or the requested range of it. Raise NotFound."""
+        """Return the file, or the requested range of it. Raises NotFound."""
         request.state.entry.path = "/files/…"  # audio addresses must not be logged
         file = self._links.find(request.path_params["token"])
         if file is None:

@@ -79,7 +79,7 @@ class JobEndpoints:
         return await responses.answer(request, transcript, order.work)
 
     async def status(self, request: Request) -> Response:
-        """Return the result in the requested format, or the job's state if there is no result. Raise NotFound."""
+        """Return the result in the requested format, or the job's state if there is no result. Raises NotFound."""
         job, view = await self._find(request)
         if job.transcript is None or view in job.left:
             return self._state(job, view, 202 if job.under_way else 200)

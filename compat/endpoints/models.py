@@ -24,7 +24,7 @@ class Models:
         return Response(models.listing(names, self._engine), media_type="application/json")
 
     async def retrieve(self, request: Request) -> Response:
-        """Return one model. Raise ModelNotFound."""
+        """Return one model. Raises ModelNotFound."""
         self._gate.caller(request)
         name = request.path_params["model"]
         if not catalogue.text_translator(name, self._settings.every_alias):

@@ -99,7 +99,7 @@ class Parts:
         }
 
     def feed(self, data: bytes) -> None:
-        """Parse a chunk of the body. Raise BadRequest, or what `take` raises."""
+        """Parse a chunk of the body. Raises BadRequest, or what `take` raises."""
         if self._before is not None:
             data = self._opened(self._before + data)
         try:
@@ -232,7 +232,7 @@ class Parts:
         self._ended = True
 
     def end(self) -> None:
-        """Check that the form is complete. Raise BadRequest if it is not, or if its only file has another name."""
+        """Check that the form is complete. Raises BadRequest if it is not, or if its only file has another name."""
         if self._before is not None:
             raise BadRequest(UNBOUND)
         if not self._ended:
@@ -242,7 +242,7 @@ class Parts:
 
 
 def _name(disposition: bytes, name: bytes | None) -> str:
-    """Return the field name: plain, quoted, or extended (RFC 2231, `name*=utf-8''file`). Raise BadRequest."""
+    """Return the field name: plain, quoted, or extended (RFC 2231, `name*=utf-8''file`). Raises BadRequest."""
     if name is not None:
         return name.decode("utf-8", "replace").strip().strip("\"'")
     message = Message()
@@ -269,7 +269,7 @@ def with_parameters(header: bytes | str | None) -> tuple[bytes, dict[bytes, byte
     """Return the value and the parameters of a Content-Type or Content-Disposition.
 
     The parsers of python-multipart and of `email` take quadratic time for many semicolons: 4 KB of them block the event
-    loop for milliseconds, and a form can have hundreds of such headers. Raise BadRequest for more than
+    loop for milliseconds, and a form can have hundreds of such headers. Raises BadRequest for more than
     `MOST_PARAMETERS`.
     """
     octets = header.encode("latin-1") if isinstance(header, str) else header or b""

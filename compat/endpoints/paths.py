@@ -56,7 +56,7 @@ def canonical(path: str) -> tuple[str, str | None]:
 def with_model(request: Request, sent: list[tuple[str, str]], aliases: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the form's fields, with Azure's deployment as the model.
 
-    An unknown deployment falls back to the form's own model. Raise ModelNotFound if that is unknown too.
+    An unknown deployment falls back to the form's own model. Raises ModelNotFound if that is unknown too.
     """
     deployment = request.state.deployment
     if deployment is None:

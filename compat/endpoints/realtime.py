@@ -150,7 +150,7 @@ class Realtime:
     # --- at the upgrade ---------------------------------------------------------------------------------------------
 
     async def _admit(self, socket: WebSocket) -> Admitted:
-        """Check origin, credentials and bounds. Raise CompatError."""
+        """Check origin, credentials and bounds. Raises CompatError."""
         self.check(socket)
         if socket.query_params.get("call_id"):
             raise BadRequest("Calls by WebRTC are off: set COMPAT_WEBRTC_PORT.", param="call_id")
@@ -170,7 +170,7 @@ class Realtime:
         return await self.with_allowance(Admitted(opening=opened, principal=principal, translation=session))
 
     def check(self, connection: HTTPConnection) -> None:
-        """Check the origin. Raise Forbidden, or ServiceUnavailable during shutdown."""
+        """Check the origin. Raises Forbidden, or ServiceUnavailable during shutdown."""
         if self._leaving:
             raise ServiceUnavailable("This server is shutting down.", retry_after=1.0)
         # Browsers open WebSockets and post forms across origins without a CORS preflight.
@@ -178,7 +178,7 @@ class Realtime:
             origins.check(origin, connection.headers.get("host", ""), self._settings.cors_origins)
 
     def translation(self, model: str | None, *patches: TranslationPatch | None) -> TranslationSession:
-        """Return the initial configuration of a session that translates. Raise CompatError."""
+        """Return the initial configuration of a session that translates. Raises CompatError."""
         given = [patch for patch in patches if patch is not None]
         named = model or next((patch.model for patch in reversed(given) if patch.model), None)
         if named is None:
@@ -200,7 +200,7 @@ class Realtime:
     def identify_translator(
         self, opened: Opening, connection: HTTPConnection
     ) -> tuple[Principal, TranslationPatch | None]:
-        """Return the caller of a session that translates, and the configuration in its client secret. Raise
+        """Return the caller of a session that translates, and the configuration in its client secret. Raises
         CompatError."""
         principal, carried = self._caller(opened, connection)
         if carried and carried.translation is None:
@@ -208,11 +208,11 @@ class Realtime:
         return principal, carried.translation if carried else None
 
     def caller(self, opened: Opening, connection: HTTPConnection) -> Principal:
-        """Return the caller, whatever its client secret is for. Raise CompatError."""
+        """Return the caller, whatever its client secret is for. Raises CompatError."""
         return self._caller(opened, connection)[0]
 
     def identify(self, opened: Opening, connection: HTTPConnection) -> Admitted:
-        """Return the caller with the configuration in its client secret. Raise CompatError."""
+        """Return the caller with the configuration in its client secret. Raises CompatError."""
         principal, carried = self._caller(opened, connection)
         if carried and carried.translation:
             raise Forbidden("This client secret is for /v1/realtime/translations.")
@@ -220,7 +220,7 @@ class Realtime:
         return Admitted(opening=opened, principal=principal, configured=(carried.session,) if carried else ())
 
     def _caller(self, opened: Opening, connection: HTTPConnection) -> tuple[Principal, secrets.Carried | None]:
-        """Return the caller, and what its client secret carries. Raise CompatError."""
+        """Return the caller, and what its client secret carries. Raises CompatError."""
         key = opened.credential or ""
         if not self._gate.is_secret(key):
             return self._gate.known(key, "realtime", connection), None
@@ -228,7 +228,7 @@ class Realtime:
         return self._gate.issuer(carried.issuer, connection), carried
 
     async def with_allowance(self, admitted: Admitted) -> Admitted:
-        """Open an allowance if the key has a bound. Close it after the session. Raise QuotaExceeded."""
+        """Open an allowance if the key has a bound. Close it after the session. Raises QuotaExceeded."""
         if not admitted.principal.bounded:
             return admitted
         allowance = Allowance(self._accounting, admitted.principal)
@@ -236,7 +236,7 @@ class Realtime:
         return msgspec.structs.replace(admitted, allowance=allowance)
 
     def with_configuration(self, admitted: Admitted, patch: Patch) -> Admitted:
-        """Add the configuration that comes with a call's offer. Raise CompatError."""
+        """Add the configuration that comes with a call's offer. Raises CompatError."""
         native = preferred_model(self._settings, admitted.principal)
         session = Session(native=native, engine=self._engine)
         apply(session, patch, lambda name: live_model(name, self._settings, admitted.principal))

@@ -48,7 +48,7 @@ class Transcriptions:
         self._long = long
 
     async def create(self, request: Request) -> Response:
-        """Return a transcript, a stream of its deltas, or a background job. Raise CompatError."""
+        """Return a transcript, a stream of its deltas, or a background job. Raises CompatError."""
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
             received = await self._uploads.receive(request, files, form.ask)

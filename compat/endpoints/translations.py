@@ -31,7 +31,7 @@ class Translations:
         self._translator = translator
 
     async def create(self, request: Request) -> Response:
-        """Return the translated transcript. Raise CompatError."""
+        """Return the translated transcript. Raises CompatError."""
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
             received = await self._uploads.receive(request, files, form.translation)

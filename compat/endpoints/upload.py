@@ -68,7 +68,7 @@ class Upload:
         self._hashed = 0
 
     def add(self, piece: memoryview) -> None:
-        """Add a piece of the file. Raise TooLarge."""
+        """Add a piece of the file. Raises TooLarge."""
         self.size += len(piece)
         self.waiting += len(piece)
         if self.size > self._limit:
@@ -83,11 +83,11 @@ class Upload:
         last += piece
 
     def fits(self, new_bytes: int) -> bool:
-        """Return whether the pending bytes may stay in memory, where `came` are new."""
+        """Return whether the pending bytes may stay in memory, after `new_bytes` were added."""
         return self.place.keep(new_bytes) and self.waiting <= (SMALL if self._file is None else BLOCK)
 
     async def work_off(self) -> None:
-        """Write the pending bytes to disk, and update the hash of a large file. Raise DiskFull."""
+        """Write the pending bytes to disk, and update the hash of a large file. Raises DiskFull."""
         with full_disk():
             file = self._file = self._file or create(self.path)
             await asyncio.to_thread(self._work_off, file)
@@ -105,7 +105,7 @@ class Upload:
         self.waiting = 0
 
     def end(self) -> None:
-        """Complete the file. Raise DiskFull."""
+        """Complete the file. Raises DiskFull."""
         if self._file is None:
             self.place.audio = memoryview(b"".join(self.pending))
             self.pending.clear()
@@ -171,7 +171,7 @@ class Uploads:
         self, request: Request, files: contextlib.ExitStack, parse: Callable[[Fields, Fields], Ask]
     ) -> Received:
         """Return the form. `parse` is called with its fields and those of the query. The file is deleted when `files`
-        is closed. Raise CompatError."""
+        is closed. Raises CompatError."""
         principal = self._gate.caller(request)
         await self._gate.admit(request, principal)
         place = files.enter_context(self._spool.place(principal.party))
@@ -181,7 +181,7 @@ class Uploads:
         return Received(principal, place, form, parse(fields, request.query_params.multi_items()))
 
     async def prepare(self, request: Request, received: Received) -> Work:
-        """Return the work, and add it to the access log entry. Raise CompatError."""
+        """Return the work, and add it to the access log entry. Raises CompatError."""
         place = received.place
         preparing = self._recogniser.prepare(received.ask, place.path, received.principal, place.reserve, place.audio)
         work = await while_connected(request.receive, preparing)
@@ -192,7 +192,7 @@ class Uploads:
 
     async def charged(self, work: Work, stack: contextlib.AsyncExitStack) -> Work:
         """Charge the audio of work that is no job, until `stack` is closed, if the client's key has a bound. Return the
-        work with a meter. Raise BadRequest, QuotaExceeded or ServiceUnavailable."""
+        work with a meter. Raises BadRequest, QuotaExceeded or ServiceUnavailable."""
         if not work.principal.bounded:
             return work
         charging = self._accounting.charged(work.principal, roads.counted(work.request))
@@ -202,7 +202,7 @@ class Uploads:
 async def receive(request: Request, place: UploadPlace, *, limit: int, turns: LoopTurns) -> Upload:
     """Read the whole form, and put its file into `place`. With a `url` instead of a file, `place` stays empty.
 
-    Raise BadRequest, EncodedBody, BadAudio (no file or an empty one), TooLarge, Overloaded or DiskFull as soon as the
+    Raises BadRequest, EncodedBody, BadAudio (no file or an empty one), TooLarge, Overloaded or DiskFull as soon as the
     reason is known, without reading on. Starlette's ClientDisconnect is passed through.
     """
     upload = Upload(place, limit)
@@ -254,7 +254,7 @@ def _room(path: Path) -> int:
 async def _whole(request: Request, place: UploadPlace, size: int) -> bytearray | None:
     """Return the body in one piece, with its bytes counted, or None if the server, or the memory, has no room for that.
 
-    Raise Overloaded.
+    Raises Overloaded.
     """
     whole: WholeBody | None = request.scope.get("extensions", {}).get(WHOLE)
     if whole is None:
@@ -278,7 +278,7 @@ def _uncount(place: UploadPlace, size: int) -> None:
 
 
 def _kind(request: Request) -> tuple[bytes, bytes]:
-    """Return the type of the body, and the boundary of a form. Raise BadRequest or EncodedBody."""
+    """Return the type of the body, and the boundary of a form. Raises BadRequest or EncodedBody."""
     check_encoding(request)
     given = request.headers.get("content-type", "")
     if boundary := usual.boundary(given):
@@ -298,7 +298,7 @@ def _kind(request: Request) -> tuple[bytes, bytes]:
 def _embedded(parts: Parts | Texts) -> bytes:
     """Return the audio of a data URL in `url`, which replaces the file; without one, return no bytes.
 
-    Like Groq, this accepts base64 in the standard and in the URL-safe alphabet. Raise BadRequest.
+    Like Groq, this accepts base64 in the standard and in the URL-safe alphabet. Raises BadRequest.
     """
     url = next((value.strip() for name, value in parts.fields if name == "url"), "")
     if url[:5].lower() != "data:":

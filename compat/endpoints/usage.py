@@ -22,7 +22,7 @@ class UsageEndpoint:
         self._accounting = accounting
 
     async def usage(self, request: Request) -> Response:
-        """Return a page of usage. Raise CompatError."""
+        """Return a page of usage. Raises CompatError."""
         own = self._gate.passes_keys
         principal = self._gate.caller(request, "rest" if own else "admin")
         await self._gate.admit(request, principal)

@@ -25,7 +25,7 @@ class VocabularyEndpoints:
         self._vocabularies = vocabularies
 
     async def list_all(self, request: Request) -> Response:
-        """Return a page of the account's vocabularies, without their words. Raise CompatError."""
+        """Return a page of the account's vocabularies, without their words. Raises CompatError."""
         principal = await self._admitted(request)
         wanted = public.page(request.query_params.multi_items())
         return JSONResponse(await while_connected(request.receive, self._listed(wanted, principal)))
@@ -35,7 +35,7 @@ class VocabularyEndpoints:
         return public.listing(await self._vocabularies.targeted(page, principal), more=more)
 
     async def create(self, request: Request) -> Response:
-        """Store a vocabulary. Raise CompatError."""
+        """Store a vocabulary. Raises CompatError."""
         principal = await self._admitted(request)
         given = public.body(await whole(request, LARGEST, "vocabulary"), public.Creation)
         # Not cancelled if the client disconnects: DashScope may have stored the vocabulary, which counts.
@@ -43,20 +43,20 @@ class VocabularyEndpoints:
         return JSONResponse(public.shown(made))
 
     async def retrieve(self, request: Request) -> Response:
-        """Return a vocabulary with its words. Raise CompatError."""
+        """Return a vocabulary with its words. Raises CompatError."""
         principal = await self._admitted(request)
         finding = self._vocabularies.get(request.path_params["id"], principal)
         return JSONResponse(public.shown(await while_connected(request.receive, finding)))
 
     async def update(self, request: Request) -> Response:
-        """Replace the words of a vocabulary. Raise CompatError."""
+        """Replace the words of a vocabulary. Raises CompatError."""
         principal = await self._admitted(request)
         given = public.body(await whole(request, LARGEST, "vocabulary"), public.Update)
         changed = await self._vocabularies.update(request.path_params["id"], given.words, principal)
         return JSONResponse(public.shown(changed))
 
     async def delete(self, request: Request) -> Response:
-        """Delete a vocabulary. Raise CompatError."""
+        """Delete a vocabulary. Raises CompatError."""
         principal = await self._admitted(request)
         await self._vocabularies.delete(request.path_params["id"], principal)
         return JSONResponse(public.deleted(request.path_params["id"]))

@@ -173,7 +173,7 @@ class LocalEngine:
         server: Mapping[str, object] | None = None,
     ) -> None:
         """`tell` is called with each report, in JSON. `server` describes the server that the engine `openai` asks, in
-        the form of compat.emulator.remote. Raise SettingsError if the socket cannot be created."""
+        the form of compat.emulator.remote. Raises SettingsError if the socket cannot be created."""
         self.name = engine
         self._server = server
         self._tell = tell

@@ -89,7 +89,7 @@ def config(
 
 
 def certificate(cert: Path, key: Path) -> ssl.SSLContext:
-    """Return a context with the certificate. Raise SettingsError if the files are not a PEM certificate chain and its
+    """Return a context with the certificate. Raises SettingsError if the files are not a PEM certificate chain and its
     unencrypted key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:

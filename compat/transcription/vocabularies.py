@@ -67,7 +67,7 @@ class Vocabularies:
         self._looking: dict[tuple[bytes, str], asyncio.Future[Vocabulary]] = {}
 
     async def check(self, vocabulary_id: str, model: str, principal: Principal) -> Vocabulary:
-        """Return a list, without its words. Raise BadRequest, with the param `vocabulary_id`, if the service would
+        """Return a list, without its words. Raises BadRequest, with the param `vocabulary_id`, if the service would
         ignore it with this model.
 
         `model` is DashScope's id. The list must exist in the principal's account, be made for this model and be usable.

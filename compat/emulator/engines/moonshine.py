@@ -159,7 +159,7 @@ class _Stream:
 
 
 def model() -> Path:
-    """Return the folder of the model. Raise Unusable when it is missing or incomplete."""
+    """Return the folder of the model. Raises Unusable when it is missing or incomplete."""
     found = importlib.util.find_spec("moonshine_voice")
     if found is None or found.origin is None:
         raise Unusable("The moonshine engine needs the local extra: pip install 'qwen-asr-compat[local]'.")

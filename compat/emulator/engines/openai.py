@@ -196,7 +196,7 @@ class RemoteListener:
         return self._ended and all(answer.done() for _, answer in self._asked)
 
     def finish(self) -> Hypothesis:
-        """Return the final result. Raise EngineTrouble."""
+        """Return the final result. Raises EngineTrouble."""
         self.end()
         while self._given < len(self._asked):
             self._collect(self._asked[self._given][1].result())

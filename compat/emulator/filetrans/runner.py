@@ -50,7 +50,7 @@ class NoSpeech(Exception):
 
 
 async def run(emulator: Emulator, task: Task) -> None:
-    """Run a task from PENDING to its end. Raise nothing but CancelledError."""
+    """Run a task from PENDING to its end. Raises nothing but CancelledError."""
     task.status, task.scheduled = Status.RUNNING, emulator.clock()
     for file in task.files:
         file.failure = await _failure(emulator, task, file)

@@ -21,7 +21,7 @@ _HEADS = (b"OpusHead", b"OpusTags")
 
 class Intake(Protocol):
     def feed(self, audio: bytes) -> bytes:
-        """Return 16 kHz mono 16-bit PCM. Raise Refused for audio of another format."""
+        """Return 16 kHz mono 16-bit PCM. Raises Refused for audio of another format."""
 
 
 def intake(kind: str, rate: int) -> Intake:

@@ -60,7 +60,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         return {"id": session_id, "object": "realtime.session", "model": model} | members
 
     def updated(self, session: dict[str, Any]) -> Configuration:
-        """Return the updated configuration. Raise Refused with the parameter."""
+        """Return the updated configuration. Raises Refused with the parameter."""
         patch = decode_patch(session, SessionPatch)
         sound = _format(self, patch)
         changed = msgspec.structs.replace(

@@ -58,7 +58,7 @@ class Configured(Protocol):
     def turn_detection(self) -> Detection | None: ...
 
     def updated(self, session: dict[str, object]) -> Self:
-        """Return the updated configuration. Raise Refused."""
+        """Return the updated configuration. Raises Refused."""
 
     def session(self, session_id: str, model: str) -> dict[str, object]: ...
 
@@ -104,7 +104,7 @@ class LiveSession(ABC, Generic[C, R]):
 
     @abstractmethod
     def _decode(self, message: str) -> ClientEvent | None:
-        """Return the client event, None for one without effect. Raise Refused."""
+        """Return the client event, None for one without effect. Raises Refused."""
 
     @abstractmethod
     def _check(self, changed: C) -> None:
@@ -148,7 +148,7 @@ class LiveSession(ABC, Generic[C, R]):
         yield Finished(event_id=self._id("event"))
 
     def receive(self, message: str | bytes) -> Events:
-        """Yield the events that answer a message. A refused message gets an error event and changes nothing. Raise
+        """Yield the events that answer a message. A refused message gets an error event and changes nothing. Raises
         Over."""
         if isinstance(message, bytes):
             raise Over(1007, "Invalid payload data")

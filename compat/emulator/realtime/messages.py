@@ -182,7 +182,7 @@ class Refused(Exception):
 
 
 def decode(raw: str, decoder: msgspec.json.Decoder[E]) -> E:
-    """Return a client event. Raise Refused if it is invalid."""
+    """Return a client event. Raises Refused if it is invalid."""
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as exc:
@@ -193,7 +193,7 @@ def decode(raw: str, decoder: msgspec.json.Decoder[E]) -> E:
 
 
 def decode_patch(session: dict[str, Any], patch: type[E]) -> E:
-    """Return the `session` of an update as a patch. Raise Refused."""
+    """Return the `session` of an update as a patch. Raises Refused."""
     try:
         return msgspec.convert(session, patch)
     except msgspec.ValidationError as exc:
