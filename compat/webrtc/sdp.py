@@ -23,6 +23,7 @@ _HASHES: Final = ("sha-256", "sha-384", "sha-512")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,256}")
 _MEDIA: Final = re.compile(r"([a-z]{1,32}) (\d{1,5})(?:/\d+)? ([A-Za-z0-9/]{1,64}) ([\x20-\x7e]{1,1024})")
 _FINGERPRINT: Final = re.compile(r"([A-Za-z0-9-]{1,16}) ((?:[0-9A-Fa-f]{2}:){19,63}[0-9A-Fa-f]{2})")
+_FORMAT: Final = re.compile(r"(\d{1,3}) [\x21-\x7e]{1,64}")
 _OPUS: Final = re.compile(r"(\d{1,3}) opus/48000/2", re.IGNORECASE)
 _ROLES: Final = {"actpass": "active", "active": "passive", "passive": "active"}
 
@@ -209,6 +210,7 @@ def _lines(offer: Offer, local: Local) -> Iterator[str]:
             yield "c=IN IP4 0.0.0.0"
             yield from _mid(media)
             yield "a=inactive"
+            yield from _formats(media)  # pion refuses an answer without them
             yield from _transport(offer, local)  # aiortc refuses an answer without it
             continue
         yield from _track(offer, local.voice) if media is offer.audio else _channel(media)
@@ -221,6 +223,13 @@ def _lines(offer: Offer, local: Local) -> Iterator[str]:
 def _mid(media: MediaSection) -> Iterator[str]:
     if media.mid:
         yield f"a=mid:{media.mid}"
+
+
+def _formats(media: MediaSection) -> Iterator[str]:
+    """Yield the names of the formats, as they are in the offer."""
+    matches = filter(None, map(_FORMAT.fullmatch, media.values("rtpmap")))
+    formats = media.formats.split()
+    yield from (f"a=rtpmap:{match[0]}" for match in matches if match[1] in formats)
 
 
 def _track(offer: Offer, voice: int | None) -> Iterator[str]:

@@ -74,17 +74,21 @@ def test_the_role_follows_the_offer(offered: str | None, role: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "offer",
+    ("offer", "formats"),
     [
-        text(SESSION, AUDIO, CHANNEL, VIDEO),
-        text(SESSION, VIDEO, AUDIO, CHANNEL),
-        text(SESSION, AUDIO, CHANNEL, AUDIO.replace("a=mid:0", "a=mid:3")),
+        (text(SESSION, AUDIO, CHANNEL, VIDEO), ["96 VP8"]),
+        (
+            text(SESSION, VIDEO.replace("a=rtpmap:96", "a=rtpmap:98 H264/90000\na=rtpmap:96"), AUDIO, CHANNEL),
+            ["96 VP8"],
+        ),
+        (text(SESSION, AUDIO, CHANNEL, AUDIO.replace("a=mid:0", "a=mid:3")), ["111 opus", "63 red", "0 PCMU"]),
     ],
 )
-def test_other_media_are_refused_and_stay_outside_the_bundle(offer: str) -> None:
+def test_other_media_are_refused_and_stay_outside_the_bundle(offer: str, formats: list[str]) -> None:
     answer = answered(offer)
     refused = [media for media in answer.media if media.port == 0]
     assert [media.direction for media in refused] == ["inactive"]
+    assert formats == [f"{codec.payloadType} {codec.name}" for codec in refused[0].rtp.codecs]  # pion looks them up
     assert [str(group) for group in answer.group] == ["BUNDLE 0 1"]
     assert len(answer.media) == 3
     assert all(media.ice and media.ice.usernameFragment and media.dtls for media in answer.media)  # aiortc needs both
