@@ -8,11 +8,11 @@ export const make = (tag, name, text) => Object.assign(document.createElement(ta
 
 let forget = 0;
 
-/** Shows a text for a while, and has a screen reader read it. */
-export function announce(text) {
+/** Shows a text for a while, or with `stay` until the next, and has a screen reader read it. */
+export function announce(text, { stay = false } = {}) {
   at("status").textContent = text;
   clearTimeout(forget);
-  forget = setTimeout(() => (at("status").textContent = ""), 4000);
+  if (!stay) forget = setTimeout(() => (at("status").textContent = ""), 4000);
 }
 
 const FOLDED = 200; // characters

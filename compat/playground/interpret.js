@@ -9,7 +9,8 @@ const LAST_WORDS = 30_000; // milliseconds that stopping waits for them
 const HEARD = 0.02; // level from which sound counts as speech
 
 /** A session. `report` gets {source} or {target} with text to append, {voice} with sound, and {session}, {error}, {delay}:
- *  the milliseconds from the first speech to this text or voice, once each. */
+ *  the milliseconds from the first speech to this text or voice, once each, and {unsent}: the seconds of sound that the
+ *  network has not taken. */
 export class Interpretation {
   #held = []; // sound that is not sent yet
   #began = 0; // when the first speech was heard, by the page's clock
@@ -45,6 +46,7 @@ export class Interpretation {
     const sound = this.#held.flatMap((pcm) => [...new Uint8Array(pcm)]);
     this.line.send({ type: "session.input_audio_buffer.append", audio: base64(sound) });
     this.#held = [];
+    this.report({ unsent: this.line.unsent() });
   }
 
   close() {
@@ -68,6 +70,7 @@ export class Interpretation {
 
   #hear({ type, delta, session, error }) {
     if (type !== "session.closed") this.failed = type === "error"; // the reason, if the session ends now
+    this.heard ||= type.endsWith("transcript.delta");
     if (type === "session.input_transcript.delta") this.report({ source: delta });
     else if (type === "session.output_transcript.delta") this.report({ target: delta, delay: this.#delay("target") });
     else if (type === "session.output_audio.delta") this.report({ voice: delta, delay: this.#delay("voice") });

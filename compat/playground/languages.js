@@ -7,6 +7,7 @@ export const CODES = "zh yue en ja ko de fr es pt it ru ar hi id th tr uk vi nl 
 
 export const VOICED = "zh en ar de fr es pt id it ko ru th vi ja tr hi ms nl ur nb sv da he fi pl is cs fil fa".split(" ");
 export const WRITTEN = "yue el af ast be bg bn bs ca ceb et gl gu hr hu jv kk kn ky lv mk ml mr pa ro sk sl sw tg az uk".split(" ");
+export const RIGHT_TO_LEFT = ["ar", "he", "ur", "fa"];
 
 const option = (code, name) => Object.assign(document.createElement("option"), { value: code, textContent: name });
 

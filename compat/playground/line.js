@@ -1,9 +1,11 @@
 // The line of a live session: a WebSocket, or a call by WebRTC. Both are {send, close, closed}; a WebSocket has {unsent}, the
-// bytes that the network has not taken yet, and a call has {attach}. An aborted `signal` ends the opening.
+// seconds of sound that the network has not taken yet, and a call has {attach}. An aborted `signal` ends the opening.
 
 import { ApiError, base, call, key } from "./api.js";
 
 const CONNECTING = 20_000; // milliseconds in which a call is connected; Chromium waits for ever at a port that it does not allow
+const SECOND = (24_000 * 2 * 4) / 3; // bytes of sound in base64
+export const SLOW = 3; // seconds of unsent sound that are shown
 export const LOST = 1006; // the close code of a connection without a close frame
 
 const refused = (code) => new ApiError(0, { code, message: "" }); // the server has just answered a request
@@ -50,7 +52,7 @@ export async function socket(path, secret, hear, signal) {
     throw error;
   }
   const send = (event) => opened.readyState === WebSocket.OPEN && opened.send(JSON.stringify(event));
-  return { send, close, closed, unsent: () => opened.bufferedAmount };
+  return { send, close, closed, unsent: () => Math.floor(opened.bufferedAmount / SECOND) };
 }
 
 /** Places a call. `attach(stream)` sends the sound of a stream. */

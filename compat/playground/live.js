@@ -3,11 +3,10 @@
 import { plain, srt, vtt } from "./captions.js";
 import { at, complain, copy, grow, growing, make, save, tags } from "./dom.js";
 import { say } from "./i18n.js";
+import { SLOW } from "./line.js";
 import { listed } from "./snippets.js";
 import { stage } from "./stage.js";
 import { Talk } from "./talk.js";
-
-const SLOW = 3; // seconds of unsent sound that are shown
 
 let turns = []; // {text, start, end}
 let nodes = new Map(); // [settled, tentative] by turn

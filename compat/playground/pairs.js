@@ -2,6 +2,7 @@
 // pair ends in a pause, or where both of its sides have ended a sentence and the speaker goes on.
 
 import { at, grow, growing, make } from "./dom.js";
+import { RIGHT_TO_LEFT } from "./languages.js";
 
 const [PAUSE, LONG_PAUSE] = [1000, 4000]; // milliseconds without text
 const ENDED = /[.!?…。！？؟।॥။។]["'”’」』）)]*\s*$/;
@@ -21,7 +22,8 @@ function complete(kind) {
 
 function begin(language) {
   const source = Object.assign(make("p", "source", ""), { dir: "auto", ariaLive: "off" });
-  const target = Object.assign(make("p", "target", ""), { dir: "auto", lang: language });
+  const dir = RIGHT_TO_LEFT.includes(language) ? "rtl" : "auto"; // also if it begins with a Latin name
+  const target = Object.assign(make("p", "target", ""), { dir, lang: language });
   const row = make("div", "pair", "");
   row.append(source, target);
   at("pairs").append(row);

@@ -34,8 +34,8 @@ function unlessAborted(signal, opening) {
 export const busy = () => under !== null;
 
 /** Has the controls of a panel, which its elements name by data-do, run sessions one after the other. `open()` makes a
- *  session {start(ask, signal), take(pcm, level), stop, close, closed, stopping, failed, line}, which starts with `asked()`; it
- *  has `failed` if it closes after an error that it has reported. `look` shows the rest of the panel while there is one,
+ *  session {start(ask, signal), take(pcm, level), stop, close, closed, stopping, failed, heard, line}, which starts with
+ *  `asked()`; it has `failed` if it closes after an error that it has reported, and `heard` if there were words. `look` shows the rest of the panel while there is one,
  *  and `over(session)` is called after it. `volume()`: of a file that plays.
  *  Returns {focus}. */
 export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
@@ -68,7 +68,7 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
       starting.abort();
       if (talk.stopping) talk.close(); // pressed again
       else if (talk.line) {
-        announce(say("finishing"));
+        announce(say("finishing"), { stay: true });
         talk.stop();
       }
     };
@@ -97,7 +97,7 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
       const focused = document.activeElement === stopped || document.activeElement === document.body;
       inView(log, () => show(false));
       if (focused) begun.focus({ preventScroll: true });
-      announce(fault.hidden ? say("done") : ""); // the alert has been announced
+      announce(fault.hidden && talk.line ? say(talk.heard ? "done" : "silent") : ""); // an alert has been announced
     }
   }
 

@@ -6,7 +6,6 @@ import { session } from "./snippets.js";
 import { base64 } from "./sound.js";
 
 const LAST_WORDS = 10_000; // milliseconds that stopping waits for them
-const SECOND = (24_000 * 2 * 4) / 3; // bytes of sound in base64
 const EVENTS = "conversation.item.input_audio_transcription.";
 
 /** A session. `report` gets {turn, stash} when the text of a turn has changed, and {delay}, {error}, {tags}, and {unsent}: the
@@ -36,7 +35,7 @@ export class Talk {
     this.#began ||= performance.now() - 100;
     if (this.line.attach) return;
     this.line.send({ type: "input_audio_buffer.append", audio: base64(pcm) });
-    this.report({ unsent: Math.floor(this.line.unsent() / SECOND) });
+    this.report({ unsent: this.line.unsent() });
   }
 
   close() {
@@ -80,9 +79,11 @@ export class Talk {
       this.#open.add(event.item_id);
     } else if (type === "delta") {
       if (!turn.text && turn.start > this.offset) this.#delay("first", turn.start);
+      this.heard = true;
       turn.text += event.delta;
       this.report({ turn, stash: event.dashscope?.stash ?? "", tags: event.dashscope });
     } else if (type === "completed") {
+      this.heard ||= Boolean(event.transcript.trim());
       turn.text = event.transcript;
       turn.end ||= this.offset + this.seconds;
       this.#delay("settled", turn.end);

@@ -4,6 +4,7 @@ import { at, complain, copy, save, tags } from "./dom.js";
 import { say, tag } from "./i18n.js";
 import { Interpretation } from "./interpret.js";
 import { VOICED } from "./languages.js";
+import { SLOW } from "./line.js";
 import * as pairs from "./pairs.js";
 import { stage } from "./stage.js";
 import { Voice } from "./voice.js";
@@ -13,6 +14,7 @@ const voice = new Voice();
 let talk = null;
 let answered = null; // what answers, as the session says it: {model, engine, language, voice, ignored}
 let delays = {};
+let unsent = 0; // seconds of sound
 let saved = true; // whether what is shown has been copied or downloaded
 
 /** Whether a translation would be lost with this page. */
@@ -22,7 +24,11 @@ export const asked = () => ({
   mode: "interpret", model: at("translate-model").value.trim() || "gpt-realtime-translate", target: at("target").value,
 });
 
-function report({ source, target, voice: sound, session, error, delay }) {
+function report({ source, target, voice: sound, session, error, delay, unsent: waiting }) {
+  if (waiting !== undefined) {
+    unsent = waiting;
+    return lag();
+  }
   if (source || target) saved = false;
   if (source) pairs.add("source", source, lang());
   if (target) pairs.add("target", target, lang());
@@ -64,6 +70,7 @@ function lag() {
     delays.target && say("translatedAfter", { ms: delays.target }),
     delays.voice && say("voicedAfter", { ms: delays.voice }),
     came && say("voicePlayed", { s: (came - waiting).toFixed(1), rest: waiting.toFixed(1) }),
+    unsent >= SLOW && say("unsent", { s: unsent }),
   ].filter(Boolean).join(" · ");
   if (text !== at("lag").textContent) at("lag").textContent = text;
 }
@@ -77,12 +84,12 @@ function look(talking) {
 function open() {
   voice.begin();
   pairs.end();
-  [delays, answered] = [{}, null];
+  [delays, answered, unsent] = [{}, null, 0];
   return (talk = new Interpretation(report));
 }
 
 function over() {
-  talk = null;
+  [talk, unsent] = [null, 0];
 }
 
 const content = { txt: () => pairs.plain(), json: () => pairs.json({ model: answered?.model, engine: answered?.engine, language: answered?.language }) };

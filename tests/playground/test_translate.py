@@ -93,7 +93,7 @@ def downloaded(page: Page, name: str) -> str:
 
 def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path) -> None:
     page = translating
-    page.get_by_label("Translate into").select_option("fr")
+    page.get_by_label("Translate into").select_option("ar")
     page.locator("#translate-file").set_input_files(spoken)
     expect(page.locator("#translate-stop")).to_be_focused()
     expect(page.locator("#pairs .target")).to_contain_text(WORDS[0])
@@ -101,12 +101,13 @@ def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path)
     selected = page.evaluate("String(getSelection())")
     expect(page.locator("#translate-start")).to_be_focused()
 
-    assert TEXT.startswith(selected.removeprefix("[fr] "))
+    assert TEXT.startswith(selected.removeprefix("[ar] "))
     assert selected == page.evaluate("String(getSelection())")
     assert list(WORDS) == heard(page)
     expect(page.locator("#pairs .source")).to_have_text(TEXT)
-    expect(page.locator("#pairs .target")).to_have_text(f"[fr] {TEXT}")
-    expect(page.get_by_role("heading", name="Translation · French")).to_be_visible()
+    expect(page.locator("#pairs .target")).to_have_text(f"[ar] {TEXT}")
+    expect(page.locator("#pairs .target")).to_have_attribute("dir", "rtl")
+    expect(page.get_by_role("heading", name="Translation · Arabic")).to_be_visible()
     expect(page.locator("#translate-tags")).to_contain_text("voice: Tina")
     expect(page.locator("#lag")).to_have_text(
         re.compile(
@@ -114,13 +115,13 @@ def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path)
         )
     )
     assert [] == [played for played in page.evaluate("lags") if "-" in played]
-    assert f"{TEXT}\n[fr] {TEXT}\n" == downloaded(page, "txt")
+    assert f"{TEXT}\n[ar] {TEXT}\n" == downloaded(page, "txt")
     assert {
         "model": "qwen3.5-livetranslate-flash-realtime",
-        "language": "fr",
+        "language": "ar",
         "source": TEXT,
-        "translation": f"[fr] {TEXT}",
-        "pairs": [{"source": TEXT, "translation": f"[fr] {TEXT}"}],
+        "translation": f"[ar] {TEXT}",
+        "pairs": [{"source": TEXT, "translation": f"[ar] {TEXT}"}],
     } == json.loads(downloaded(page, "json"))
     page.get_by_role("button", name="Clear").press("Enter")
     expect(page.locator("#pairs")).to_be_empty()
@@ -162,6 +163,17 @@ def test_a_file_is_quiet_while_there_is_a_voice_to_hear(translating: Page) -> No
     translating.wait_for_function("() => gains.length > 1 && gains.at(-1).gain.value < 1")
     translating.get_by_role("button", name="Mute the voice").press("Enter")
     translating.wait_for_function("() => gains.at(-1).gain.value === 1")
+
+
+def test_a_network_that_takes_no_sound_and_a_file_without_speech_are_named(translating: Page, tmp_path: Path) -> None:
+    wav(silence := tmp_path / "silence.wav", bytes(36_000), rate=24_000)
+    translating.evaluate("Object.defineProperty(WebSocket.prototype, 'bufferedAmount', { get: () => 640_000 })")
+    translating.evaluate("() => { globalThis.setTimeout = () => 0; }")  # what is announced stays
+    translating.locator("#translate-file").set_input_files(silence)
+
+    expect(translating.get_by_role("status")).to_have_text("No speech was heard.")
+    assert "the network has not taken the last 10 s" in translating.evaluate("lags")
+    expect(translating.locator("#lag")).to_be_empty()
 
 
 def test_the_sample_without_a_network_gets_an_error(translating: Page) -> None:
