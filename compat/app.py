@@ -32,12 +32,12 @@ from compat.endpoints.jobs import JobEndpoints
 from compat.endpoints.models import Models
 from compat.endpoints.origins import Cors, OriginMiddleware
 from compat.endpoints.paths import PathMiddleware
+from compat.endpoints.preparation import Preparation
 from compat.endpoints.proxies import ProxyMiddleware
 from compat.endpoints.realtime import Realtime
 from compat.endpoints.straight import StraightMiddleware
 from compat.endpoints.transcriptions import Transcriptions
 from compat.endpoints.translations import Translations
-from compat.endpoints.upload import Uploads
 from compat.endpoints.usage import UsageEndpoint
 from compat.endpoints.vocabularies import VocabularyEndpoints
 from compat.errors import INTERNAL_ERROR, CompatError
@@ -139,11 +139,11 @@ def create_app(
     secret_of_hooks, private = settings.webhook_secret, settings.allow_private_webhooks
     webhooks = Webhooks(secret_of_hooks, private=private) if secret_of_hooks else None
     janitor = Janitor(runner, jobs, webhooks, state.shares("webhooks", LANES))
-    uploads = Uploads(settings, gate, recogniser, spool, accounting)
+    preparation = Preparation(settings, gate, recogniser, spool, accounting)
     job_endpoints = JobEndpoints(settings, gate, jobs)
-    transcriptions = Transcriptions(uploads, recogniser, job_endpoints)
+    transcriptions = Transcriptions(preparation, recogniser, job_endpoints)
     translator = Translator(settings, service)
-    translations = Translations(uploads, recogniser, jobs, translator)
+    translations = Translations(preparation, recogniser, jobs, translator)
     models = Models(settings, gate, engine)
     secret = settings.secret.encode() if settings.secret else os.urandom(32)
     memory = state.shares("memory", settings.max_live_memory)

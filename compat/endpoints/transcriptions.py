@@ -17,8 +17,8 @@ from starlette.responses import Response
 from compat.endpoints import responses
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.jobs import JobEndpoints, order_for
+from compat.endpoints.preparation import Preparation
 from compat.endpoints.streaming import EventStream, pinged
-from compat.endpoints.upload import Uploads
 from compat.observability.entry import RequestEntry
 from compat.openai_api import form, sse
 from compat.openai_api.jobs import Progress, progress
@@ -42,8 +42,8 @@ class Meter:
 
 
 class Transcriptions:
-    def __init__(self, uploads: Uploads, recogniser: Recogniser, long: JobEndpoints) -> None:
-        self._uploads = uploads
+    def __init__(self, preparation: Preparation, recogniser: Recogniser, long: JobEndpoints) -> None:
+        self._preparation = preparation
         self._recogniser = recogniser
         self._long = long
 
@@ -51,15 +51,15 @@ class Transcriptions:
         """Return a transcript, a stream of its deltas, or a background job. Raises CompatError."""
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
-            received = await self._uploads.receive(request, files, form.ask)
+            received = await self._preparation.receive(request, files, form.ask)
             if received.ask.background:
                 received.principal.check("jobs")
             self._long.check(received.ask)
-            work = await self._uploads.prepare(request, received)
+            work = await self._preparation.prepare(request, received)
             if is_job(work):
                 order = await order_for(request, received.form, work, files)
                 return await self._long.answer(request, order)
-            work = await self._uploads.charged(work, stack)
+            work = await self._preparation.charged(work, stack)
             if work.ask.stream:
                 meter = Meter(work.request.media.duration)
                 frames = pinged(self._frames(work, request.state.entry, meter), meter.progress)

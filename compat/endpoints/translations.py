@@ -13,7 +13,7 @@ from compat import languages
 from compat.endpoints import responses
 from compat.endpoints.disconnect import while_connected
 from compat.endpoints.jobs import order_for
-from compat.endpoints.upload import Uploads
+from compat.endpoints.preparation import Preparation
 from compat.errors import BadRequest
 from compat.jobs.manager import JobManager
 from compat.openai_api import form
@@ -24,8 +24,10 @@ from compat.transcription.work import Work
 
 
 class Translations:
-    def __init__(self, uploads: Uploads, recogniser: Recogniser, jobs: JobManager, translator: Translator) -> None:
-        self._uploads = uploads
+    def __init__(
+        self, preparation: Preparation, recogniser: Recogniser, jobs: JobManager, translator: Translator
+    ) -> None:
+        self._preparation = preparation
         self._recogniser = recogniser
         self._jobs = jobs
         self._translator = translator
@@ -34,8 +36,8 @@ class Translations:
         """Return the translated transcript. Raises CompatError."""
         async with contextlib.AsyncExitStack() as stack:
             files = stack.enter_context(contextlib.ExitStack())
-            received = await self._uploads.receive(request, files, form.translation)
-            work = await self._uploads.prepare(request, received)
+            received = await self._preparation.receive(request, files, form.translation)
+            work = await self._preparation.prepare(request, received)
             if work.ask.engine and work.ask.engine not in languages.ENGINES:
                 raise BadRequest(
                     "Translation needs DashScope, which COMPAT_ENGINE=openai replaces: use /v1/audio/transcriptions."
@@ -44,7 +46,7 @@ class Translations:
                 order = await order_for(request, received.form, work, files)
                 recognised = self._jobs.transcript(order)
             else:
-                work = await self._uploads.charged(work, stack)
+                work = await self._preparation.charged(work, stack)
                 recognised = self._recogniser.transcript(work)
             transcript = await while_connected(request.receive, self._translated(recognised, work))
         return await responses.answer(request, transcript, work)

@@ -1,4 +1,4 @@
-"""Receiving uploads: the caller is admitted, and the file is kept in memory.
+"""Receiving uploads: the file of a form is kept in memory.
 
 A file that is too large for that is written to disk and hashed while the body arrives.
 """
@@ -10,30 +10,19 @@ import binascii
 import contextlib
 import hashlib
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-import msgspec
 from starlette.requests import Request
 
-from compat.catalogue import roads
-from compat.config.principal import Principal
-from compat.config.settings import Settings
-from compat.endpoints import responses, usual
-from compat.endpoints.auth import Gate
+from compat.endpoints import usual
 from compat.endpoints.bodies import MOST_ESCAPES, Texts, check_encoding
-from compat.endpoints.disconnect import while_connected
 from compat.endpoints.multipart import ALL_FIELDS, Parts, with_parameters
-from compat.endpoints.paths import with_model
 from compat.endpoints.usual import WHOLE, WholeBody
 from compat.errors import BadAudio, BadRequest, DiskFull, TooLarge
-from compat.spending.accounting import Accounting
-from compat.transcript import Ask
-from compat.transcription.recogniser import Recogniser
-from compat.transcription.spool import NO_ROOM, SMALL, Spool, UploadPlace, create, full_disk
-from compat.transcription.work import Work
+from compat.transcription.spool import NO_ROOM, SMALL, UploadPlace, create, full_disk
 
 BLOCK = 1 << 20  # bytes; large files are written in a thread, in blocks of about this size
 SCRAP = 4 << 10  # bytes; smaller pieces are joined, because some clients and boundaries produce very many of them
@@ -143,60 +132,6 @@ class Upload:
                 self._hash.update(block)
                 self._hashed += len(block)
         return self._hash.hexdigest()
-
-
-class Received(msgspec.Struct, frozen=True):
-    """The form of an admitted client, and the request that it contains."""
-
-    principal: Principal
-    place: UploadPlace
-    form: Upload
-    ask: Ask
-
-
-class Uploads:
-    """The first steps of a transcription or a translation: admit the client, receive its form and prepare the work."""
-
-    def __init__(
-        self, settings: Settings, gate: Gate, recogniser: Recogniser, spool: Spool, accounting: Accounting
-    ) -> None:
-        self._settings = settings
-        self._gate = gate
-        self._recogniser = recogniser
-        self._spool = spool
-        self._accounting = accounting
-        self._turns = LoopTurns()
-
-    async def receive(
-        self, request: Request, files: contextlib.ExitStack, parse: Callable[[Fields, Fields], Ask]
-    ) -> Received:
-        """Return the form. `parse` is called with its fields and those of the query. The file is deleted when `files`
-        is closed. Raises CompatError."""
-        principal = self._gate.caller(request)
-        await self._gate.admit(request, principal)
-        place = files.enter_context(self._spool.place(principal.party))
-        with responses.Timed(request, "upload"):
-            form = await receive(request, place, limit=self._settings.max_upload, turns=self._turns)
-        fields = with_model(request, form.fields, self._settings.every_alias)
-        return Received(principal, place, form, parse(fields, request.query_params.multi_items()))
-
-    async def prepare(self, request: Request, received: Received) -> Work:
-        """Return the work, and add it to the access log entry. Raises CompatError."""
-        place = received.place
-        preparing = self._recogniser.prepare(received.ask, place.path, received.principal, place.reserve, place.audio)
-        work = await while_connected(request.receive, preparing)
-        if not work.request.media.audio:
-            place.forget()
-        responses.note(request, work)
-        return work
-
-    async def charged(self, work: Work, stack: contextlib.AsyncExitStack) -> Work:
-        """Charge the audio of work that is no job, until `stack` is closed, if the client's key has a bound. Return the
-        work with a meter. Raises BadRequest, QuotaExceeded or ServiceUnavailable."""
-        if not work.principal.bounded:
-            return work
-        charging = self._accounting.charged(work.principal, roads.counted(work.request))
-        return msgspec.structs.replace(work, principal=await stack.enter_async_context(charging))
 
 
 async def receive(request: Request, place: UploadPlace, *, limit: int, turns: LoopTurns) -> Upload:
