@@ -64,7 +64,7 @@ class ClientSecretEndpoints:
         """Return {"value", "expires_at", "session"} for a session that translates. Raises CompatError."""
         principal = self._principal(request)
         parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.TranslationSecretRequest)
-        patch = parsed.session.with_unread(decoded(body, dict[str, Any])["session"])
+        patch = parsed.patch(decoded(body, dict[str, Any]))
         expires_at, nonce = int(time.time()) + parsed.seconds, os.urandom(12)
         try:
             session = self._realtime.translation(patch.model, patch)

@@ -61,6 +61,11 @@ class TranslationSecretRequest(msgspec.Struct, frozen=True, kw_only=True):
     expires_after: ExpiresAfter | None = None
     session: TranslationPatch
 
+    def patch(self, raw: dict[str, Any]) -> TranslationPatch:
+        """Return the session's configuration, with the unknown fields of the JSON it was decoded from, as above."""
+        patch = self.session.with_unread(raw.pop("session"))
+        return msgspec.structs.replace(patch, unread=unread(raw, TranslationSecretRequest) | patch.unread)
+
     @property
     def seconds(self) -> int:
         return self.expires_after.seconds if self.expires_after else DEFAULT_SECONDS

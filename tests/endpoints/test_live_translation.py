@@ -156,6 +156,13 @@ def test_an_invalid_request_for_a_secret_is_refused_by_name(
     assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
 
 
+def test_fields_beside_the_session_are_listed_as_ignored(server: RunningServer) -> None:
+    client = server.client(KEY)
+    misplaced: Any = {"audio": {"output": {"language": "fr"}}, "foo": 1}
+    made = client.realtime.translations.client_secrets.create(session=SPANISH, extra_body=misplaced)
+    assert made.session.to_dict()["dashscope"]["ignored"] == ["audio", "foo"]  # type: ignore[index]
+
+
 def test_a_secret_is_not_issued_without_a_key(server: RunningServer) -> None:
     for key in ("wrong", secret(server)):
         with pytest.raises(openai.AuthenticationError):

@@ -26,9 +26,9 @@ _LONGEST_NAME = 64
 _NOISES = ("near_field", "far_field")
 
 
-class TranslationTranscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    model: str | None = None
-    language: str | None = None
+class TranslationTranscription(msgspec.Struct, frozen=True, kw_only=True):
+    model: str | UnsetType = UNSET
+    language: str | UnsetType | None = UNSET
 
 
 class TranslationNoiseReduction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -208,7 +208,7 @@ def apply(session: TranslationSession, patch: TranslationPatch) -> TranslationSe
     _check_format(out.format, "session.audio.output.format")
     changed: dict[str, Any] = {}
     if sent.transcription is not UNSET:
-        changed["transcription"] = _transcription(sent.transcription)
+        changed["transcription"] = _transcription(session.transcription, sent.transcription)
     if sent.noise_reduction is not UNSET:
         changed["noise_reduction"] = _noise_reduction(session.noise_reduction, sent.noise_reduction)
     if out.language is not UNSET:
@@ -227,13 +227,27 @@ def _check_format(form: TranslationFormat | str | None, path: str) -> None:
         raise BadRequest(f"The audio of translations is mono 16-bit PCM at {RATE} Hz; resample it.", param=path)
 
 
-def _transcription(sent: TranslationTranscription | None) -> TranslationTranscription | None:
-    if sent is not None and sent.language:
+def _transcription(
+    before: TranslationTranscription | None, sent: TranslationTranscription | None
+) -> TranslationTranscription | None:
+    """Return the transcription after an update. Without `model` or `language`, the previous one stays. OpenAI's
+    sessions always have a model."""
+    if sent is None:
+        return None
+    before = before or TranslationTranscription()
+    model = before.model if sent.model is UNSET else sent.model
+    language = before.language if sent.language is UNSET else sent.language
+    if not model:
+        raise BadRequest(
+            "transcription needs a model, such as gpt-realtime-whisper; null turns it off.",
+            param="session.audio.input.transcription.model",
+        )
+    if language:
         try:
-            languages.parse(sent.language)
+            languages.parse(language)
         except ValueError as error:
             raise BadRequest(str(error), param="session.audio.input.transcription.language") from error
-    return sent
+    return TranslationTranscription(model=model, language=language or UNSET)
 
 
 def _noise_reduction(

@@ -80,6 +80,16 @@ def test_the_initial_session() -> None:
         ([sent(transcription={"model": "any", "language": "de"})], "audio.input.transcription.language", "de"),
         ([sent(transcription={"model": "any"}), {}], "audio.input.transcription", {"model": "any"}),
         ([sent(transcription={"model": "any"}), sent(transcription=None)], "audio.input.transcription", None),
+        (
+            [sent(transcription={"model": "any"}), sent(transcription={"language": "de"})],
+            "audio.input.transcription",
+            {"model": "any", "language": "de"},
+        ),
+        (
+            [sent(transcription={"model": "any", "language": "de"}), sent(transcription={"language": None})],
+            "audio.input.transcription",
+            {"model": "any"},
+        ),
         ([sent(noise_reduction={"type": "near_field"})], "audio.input.noise_reduction", {"type": "near_field"}),
         ([sent(noise_reduction={"type": "near_field"})], "dashscope.ignored", ["noise_reduction"]),
         (
@@ -164,6 +174,9 @@ def test_the_operator_may_want_text_only() -> None:
         (sent(format={"type": "audio/pcm", "rate": 16000}), "session.audio.input.format"),
         ({"audio": {"output": {"format": {"rate": 48000}}}}, "session.audio.output.format"),
         (sent(transcription={"model": "any", "language": "Klingon"}), "session.audio.input.transcription.language"),
+        (sent(transcription={}), "session.audio.input.transcription.model"),
+        (sent(transcription={"model": ""}), "session.audio.input.transcription.model"),
+        (sent(transcription={"language": "de"}), "session.audio.input.transcription.model"),
         (sent(noise_reduction={}), "session.audio.input.noise_reduction.type"),
         (sent(noise_reduction={"type": "loud"}), "session.audio.input.noise_reduction.type"),
         (extended(output_modalities=["audio"]), "session.dashscope.output_modalities"),
@@ -189,6 +202,7 @@ def test_a_refused_update(update: dict[str, Any], param: str) -> None:
         (to(5), "session.audio.output.language"),  # type: ignore[arg-type] # a wrong value
         (sent(transcription="whisper-1"), "session.audio.input.transcription"),
         (sent(transcription={"model": 5}), "session.audio.input.transcription.model"),
+        (sent(transcription={"model": None}), "session.audio.input.transcription.model"),
         (sent(noise_reduction={"type": "far_field", "strength": "x"}), "session.audio.input.noise_reduction.strength"),
         (sent(format=5), "session.audio.input.format"),
         ({"dashscope": 5}, "session.dashscope"),
