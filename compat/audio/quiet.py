@@ -4,6 +4,7 @@ sound may be speech. Pure."""
 from __future__ import annotations
 
 import array
+import math
 import sys
 from itertools import pairwise
 from operator import mul
@@ -31,21 +32,25 @@ def quietest(pcm: bytes, rate: int, *, earliest: float, latest: float) -> int:
     return first - min(pairs)[1] * half
 
 
-def resumption(pcm: bytes, rate: int, pause: float, *, ended: bool) -> int | None:
-    """Return the sample of mono s16le at which speech begins again after its last pause of at least `pause` seconds.
-    None if there is no such place, or with `ended` if the sound ends in such a pause."""
+def beginnings(pcm: bytes, rate: int, pause: float) -> list[int]:
+    """Return the samples of mono s16le at which speech begins: the first one, and those after a pause of at least
+    `pause` seconds. Sound of less than 100 ms between two pauses is noise."""
     half = max(1, round(rate * _HALF))
     energies = _energies(_samples(pcm), rate, half)
     quiet = _ABOVE * sorted(energies)[len(energies) // 10] if energies else 0
-    spoken, since, found = 0, 0, None
+    found: list[int] = []
+    spoken, since = _WORD, math.inf
     for number, energy in enumerate(energies):
         if energy <= quiet:
             since += 1
             continue
-        if spoken >= _WORD and since >= pause / _HALF:
-            found = number * half
+        if since >= pause / _HALF:
+            if spoken < _WORD:
+                found.pop()
+            found.append(number * half)
+            spoken = 0
         spoken, since = spoken + 1, 0
-    return None if ended and since >= pause / _HALF else found
+    return found[:-1] if spoken < _WORD and since >= pause / _HALF else found
 
 
 def loud(pcm: bytes) -> bool:

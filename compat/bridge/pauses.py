@@ -14,7 +14,7 @@ from compat.bridge.limits import TICKS, TICKS_A_MS
 from compat.bridge.replay import AudioChunk, ReplayBuffer
 
 _LOOKED = 10 * TICKS
-"""Of a longer turn, only this much is looked at."""
+"""Of longer sound, only the end is looked at: a turn is reported sooner than this after it has begun."""
 _PAUSE = 0.4
 """Seconds. The service is asked to end a turn after 0.5 s of silence."""
 _MARGIN = 200 * TICKS_A_MS
@@ -28,18 +28,19 @@ class Pauses:
         self._replay = replay
         self._rate = rate
 
-    def resumption(self, start: int, end: int, *, ended: bool) -> int | None:
-        """Where speech begins again after its last pause between two positions. None if there is no such place, or
-        with `ended` if the sound before `end` is a pause."""
+    def beginnings(self, start: int, end: int) -> list[int]:
+        """Where speech begins between two positions, as far as the sound is kept. `start`, if it goes on before that
+        sound."""
         first = max(start, end - _LOOKED)
-        sounds = [entry for entry in self._replay.past if isinstance(entry, AudioChunk)]
         kept: list[AudioChunk] = []
-        for sound in reversed(sounds):
-            if sound.end <= first or sound.packet or (kept and sound.end != kept[-1].tick):
-                break
-            kept.append(sound)
+        for entry in reversed(self._replay.past):
+            if isinstance(entry, AudioChunk):
+                if entry.end <= first or entry.packet or (kept and entry.end != kept[-1].tick):
+                    break
+                kept.append(entry)
         if not kept or kept[0].end != end:
-            return None
+            return []
         kept.reverse()
-        found = quiet.resumption(b"".join(sound.data for sound in kept), self._rate(), _PAUSE, ended=ended)
-        return None if found is None else kept[0].tick + found * TICKS // self._rate() - _MARGIN
+        found = quiet.beginnings(b"".join(sound.data for sound in kept), self._rate(), _PAUSE)
+        places = [kept[0].tick + at * TICKS // self._rate() - _MARGIN for at in found]
+        return [max(start, place) if at else start for at, place in zip(found, places, strict=True)]

@@ -176,23 +176,25 @@ class TurnBinder:
 
     def _unannounced(self, timeline: Timeline) -> int:
         """Where a turn begins if the service does not report it. The turn before has ended there."""
+        end = timeline.ended(None)
         before = next((item for item in reversed(self.unfinished) if item.reach is None), None)
         if before is None:
-            return self.heard_to
-        end = timeline.ended(None)
-        start = self._pauses.resumption(before.start or 0, end, ended=False)
-        if start is not None:
+            return next(iter(self._pauses.beginnings(self.heard_to, end)), self.heard_to)
+        start = self._following(before, end)
+        if start < end:
             before.reach_to(start)
-        return end if start is None else start
+        return start
 
     def _end_of(self, item: SpeechItem, timeline: Timeline) -> int:
         """Where a turn ends that has its result. If the service reported neither beginning nor end, the next turn may
         have begun."""
         end = timeline.ended(None)
-        if item.started or item.whole is not None or item.end is not None:
-            return end
-        start = self._pauses.resumption(item.start or 0, end, ended=True)
-        return end if start is None else start
+        reported = item.started or item.whole is not None or item.end is not None
+        return end if reported else self._following(item, end)
+
+    def _following(self, item: SpeechItem, end: int) -> int:
+        """Where speech begins after this turn, or `end`."""
+        return next(iter(self._pauses.beginnings(item.start or 0, end)[1:]), end)
 
     def _orphan(self, start: int | None) -> SpeechItem | None:
         """The unfinished item of an earlier session that this turn repeats. Items before it get no more text."""

@@ -1,4 +1,4 @@
-"""How loud sound is: its quietest 20 ms, where speech resumes, and whether it may be speech or stops within a word."""
+"""How loud sound is: its quietest 20 ms, where speech begins, and whether it may be speech or stops within a word."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from compat.audio.quiet import in_word, loud, quietest, resumption
+from compat.audio.quiet import beginnings, in_word, loud, quietest
 
 
 def noise(seconds: float, rate: int, *, dips: tuple[tuple[float, float], ...] = ()) -> bytes:
@@ -63,27 +63,22 @@ def test_every_cut_is_within_the_interval() -> None:
 
 @pytest.mark.parametrize(("rate", "softest"), [(8000, 90), (16_000, 0)])
 @pytest.mark.parametrize(
-    ("parts", "ended", "place"),
+    ("parts", "places"),
     [
-        ((1.0, -0.5, 0.3), True, 1.5),
-        ((1.0, -0.5, 0.3, -0.2), True, 1.5),
-        ((1.0, -0.5, 0.3, -0.5), True, None),
-        ((1.0, -0.5, 0.3, -0.5), False, 1.5),
-        ((1.0, -0.5, 1.0, -0.5, 0.3), True, 3.0),
-        ((1.0, -0.5, 0.005), True, 1.5),
-        ((-1.0, 2.0), True, None),
-        ((-1.0, 0.02, -0.5, 2.0), True, None),  # a click
-        ((1.0, -0.3, 1.0), True, None),
-        ((2.0,), False, None),
-        ((), False, None),
+        ((1.0, -0.5, 0.3), [0.0, 1.5]),
+        ((1.0, -0.5, 0.3, -0.5), [0.0, 1.5]),
+        ((-0.2, 1.0, -0.5, 1.0, -0.5, 0.3), [0.2, 1.7, 3.2]),
+        ((1.0, -0.5, 0.005), [0.0, 1.5]),
+        ((-1.0, 2.0), [1.0]),
+        ((-1.0, 0.02, -0.5, 2.0), [1.52]),  # a click
+        ((1.0, -0.5, 0.02, -0.5), [0.0]),
+        ((1.0, -0.3, 1.0), [0.0]),
+        ((-1.0,), []),
+        ((), []),
     ],
 )
-def test_speech_resumes_after_its_last_pause(
-    rate: int, softest: int, parts: tuple[float, ...], ended: bool, place: float | None
-) -> None:
-    found = resumption(noisy(softest, parts, rate), rate, 0.4, ended=ended)
-
-    assert found == (None if place is None else round(place * rate))
+def test_speech_begins_after_each_pause(rate: int, softest: int, parts: tuple[float, ...], places: list[float]) -> None:
+    assert beginnings(noisy(softest, parts, rate), rate, 0.4) == [round(place * rate) for place in places]
 
 
 @pytest.mark.parametrize(

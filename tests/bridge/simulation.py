@@ -62,6 +62,7 @@ class Simulation:
         self.sent_bytes = self.commits = 0
         self._slow, self._chance = slow, random.Random(0)  # noqa: S311
         self._due: deque[float] = deque()
+        self.delivered = ""
         self._like = service or Service()
         self._likes = {each.model: each for each in (self._like, *others)}
         self._model = self._like.model
@@ -112,9 +113,9 @@ class Simulation:
         if self.service is None or not self.service.lines or self._due[0] > self.now:
             return False
         self._due.popleft()
-        line = self.service.lines.popleft()
-        self.service.delivered(line)
-        self.perform(self.bridge.from_upstream(line, self.now))
+        self.delivered = self.service.lines.popleft()
+        self.service.delivered(self.delivered)
+        self.perform(self.bridge.from_upstream(self.delivered, self.now))
         return True
 
     def _said(self) -> None:

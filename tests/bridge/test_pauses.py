@@ -41,6 +41,25 @@ def test_a_break_repeats_the_turn_that_is_spoken(model: str, heard: bool) -> Non
 
 
 @models
+@spoken
+def test_a_break_repeats_short_turns_that_were_spoken_while_the_first_was_translated(model: str, heard: bool) -> None:
+    client = Listening(TranslateService(model=model, speech=False), model, language="es")
+    if heard:
+        client.say("session.update", session=WHISPER)
+    client.connect()
+    client.append(silence(600) + b"".join(word(number) + silence(700) for number in (1001, 1002, 1003)))
+    for translated in ("es1001", "es1001 es1002"):
+        while client.text != translated or '"response.done"' not in client.delivered:
+            assert client.deliver()
+        client.cut()
+        client.connect()
+    client.settle()
+
+    assert client.text == "es1001 es1002 es1003"
+    client.check()
+
+
+@models
 def test_a_break_repeats_speech_whose_translation_has_not_begun(model: str) -> None:
     client = Listening(TranslateService(model=model, speech=False, settles=False), model, language="es")
     client.connect()

@@ -139,15 +139,21 @@ def test_a_change_of_language_during_speech_loses_no_word(
     like=traits,
     end=st.floats(0, 1),
     update=st.floats(0, 1),
+    slow=st.sampled_from([(0.0, 0.0), (1.0, 3.0)]),
 )
-def test_a_prompt_service_need_not_report_speech(
-    model: str, speech: Speech, schedule: Schedule, like: dict[str, Any], end: float, update: float
+def test_a_service_need_not_report_speech(
+    model: str,
+    speech: Speech,
+    schedule: Schedule,
+    like: dict[str, Any],
+    end: float,
+    update: float,
+    slow: tuple[float, float],
 ) -> None:
-    """The service answers before the next turn ends. Otherwise, nothing shows which sound is translated."""
-    prompt = {"settles": True, "late": 0, "responses": 100, "noise": "", "speech": False}
-    service = TranslateService(model=model, **(like | prompt))
-    listening = Listening(service, model, language="es")
-    schedule = replace(schedule, chunk=min(schedule.chunk, 3200), delivery=60, pace=1.0)
+    service = TranslateService(model=model, **(like | {"late": 0, "responses": 100, "noise": "", "speech": False}))
+    listening = Listening(service, model, slow, language="es")
+    schedule = replace(schedule, chunk=min(schedule.chunk, 3200), pace=1.0)
+    speech = replace(speech, first=1001)
     pcm = speech.pcm[: int(end * len(speech.pcm)) // schedule.chunk * schedule.chunk]
     place = int(update * len(pcm)) // schedule.chunk * schedule.chunk
 
