@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import av
 from openai import AsyncOpenAI
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-TURN = None  # the program ends the turn with a commit; {"type": "server_vad"} ends turns at pauses
-INPUT = {"transcription": {"model": "gpt-live-transcribe"}, "turn_detection": TURN}
+# one turn, which the commit ends; in live_file.py and microphone.py, turns end at pauses
+INPUT = {"transcription": {"model": "gpt-live-transcribe"}, "turn_detection": None}
 
 
 def sound(path: str) -> Iterator[bytes]:
@@ -21,14 +22,18 @@ def sound(path: str) -> Iterator[bytes]:
             yield bytes(part.planes[0])[: part.samples * 2]
 
 
+async def speak(live: AsyncRealtimeConnection, path: str) -> None:
+    for pcm in sound(path):
+        await live.input_audio_buffer.append(audio=base64.b64encode(pcm).decode())
+        await asyncio.sleep(0.1)
+    await live.input_audio_buffer.commit()
+
+
 async def main(path: str) -> None:
     client = AsyncOpenAI(websocket_base_url=os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1))  # old ones use wss
-    async with client.realtime.connect(extra_query={"intent": "transcription"}) as live:
+    async with client.realtime.connect(extra_query={"intent": "transcription"}) as live, asyncio.TaskGroup() as group:
         await live.session.update(session={"type": "transcription", "audio": {"input": INPUT}})
-        for pcm in sound(path):
-            await live.input_audio_buffer.append(audio=base64.b64encode(pcm).decode())
-            await asyncio.sleep(0.1)
-        await live.input_audio_buffer.commit()
+        group.create_task(speak(live, path))  # while events are read: unread ones would block the connection's pongs
         async for event in live:
             if event.type == "conversation.item.input_audio_transcription.delta":
                 print(event.delta, end="", flush=True)

@@ -216,6 +216,7 @@ function liveBrowser({ base, keyed, ...ask }) {
 socket.onmessage = ({ data }) => {
   const event = JSON.parse(data);
   if (event.type.endsWith("input_audio_transcription.delta")) document.body.append(event.delta);
+  if (event.type.endsWith("input_audio_transcription.completed")) document.body.append("\\n"); // between two turns
 };
 await new Promise((opened) => (socket.onopen = opened));
 
@@ -239,6 +240,7 @@ connection.addTrack(stream.getTracks()[0]);
 connection.createDataChannel("oai-events").onmessage = ({ data }) => {
   const event = JSON.parse(data);
   if (event.type.endsWith("input_audio_transcription.delta")) document.body.append(event.delta);
+  if (event.type.endsWith("input_audio_transcription.completed")) document.body.append("\\n"); // between two turns
 };
 await connection.setLocalDescription(await connection.createOffer());
 const answer = await fetch("${base}/realtime/calls", {

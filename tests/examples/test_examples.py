@@ -76,6 +76,21 @@ def test_a_script_prints_or_writes_the_words(server: RunningServer, folder: Path
     assert heard((folder / "speech.srt").read_text() if name.startswith("folder") else output)
 
 
+def test_words_are_printed_while_the_speech_is_sent(server: RunningServer, folder: Path) -> None:
+    """A program that reads no events while it sends prints nothing before the end, and cannot answer pings."""
+    wav(folder / "long.wav", encode(lay(WORDS), rate=24_000) + bytes(48_000 * 60), rate=24_000)
+    command = [sys.executable, str(EXAMPLES / "realtime.py"), "long.wav"]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(server), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as program:
+        assert program.stdout is not None
+        first = program.stdout.read(len(WORDS[0]))
+        heard_by_then = server.dashscope.live.sessions[-1].audio_ms
+        program.kill()
+
+    assert (WORDS[0], True) == (first, heard_by_then < 60_000)
+
+
 def test_the_voice_of_a_translation_is_written(server: RunningServer, folder: Path) -> None:
     assert f"[fr] {' '.join(WORDS)}" == run(
         server, folder, sys.executable, str(EXAMPLES / "translate_live.py"), "speech.wav", "fr"

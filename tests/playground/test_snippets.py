@@ -236,3 +236,4 @@ def test_the_example_page_shows_captions(tab: Page, server: RunningServer, name:
         expect(tab.get_by_role("button")).to_be_hidden()  # a second call would write into the same text
 
         expect(tab.locator("p")).to_contain_text(HEARD, timeout=30_000)
+        assert not re.search(r"[.?!][A-Z]", tab.locator("p").inner_text())  # turns are apart
