@@ -120,12 +120,12 @@ class CallerSide:
             self._yield(self._turn, target)
         elif not target.by_hand and self._turn is not None:
             self._settings.clear()
-            self._settings.postpone(self._intake.heard, target)
+            self._settings.postpone(self._intake.converted, target)
         elif self._turn is None and not self._settings.waits and target.revises(self._settings.last):
             self._settings.use(target)
             self._replay.add(Revision(target.setup))
         elif self._turn is not None or (not self._settings.target.by_hand and self._intake.position > self._mark):
-            self._settings.postpone(self._intake.heard, target)
+            self._settings.postpone(self._intake.converted, target)
         else:
             self._switch(target)
 
@@ -143,7 +143,7 @@ class CallerSide:
         self._turn = None
         piece, unsent = turn.leave()
         sounds = [*self._replay.take_back(piece), *unsent]
-        start = sounds[0].tick if sounds else self._intake.heard
+        start = sounds[0].tick if sounds else self._intake.converted
         self._binder.forget(piece)
         turn.item.remove(piece)
         if turn.item.pieces:
@@ -183,7 +183,7 @@ class CallerSide:
         """Handle an event. Raises the CompatError to send if that fails."""
         match event:
             case Sound():
-                self._hear(event.pcm)
+                self._take_sound(event.pcm)
             case theirs.Append():
                 self._append(event.audio)
             case theirs.Commit():
@@ -209,7 +209,7 @@ class CallerSide:
         self._config.tell()
         self._retarget()
 
-    def _hear(self, sound: bytes) -> None:
+    def _take_sound(self, sound: bytes) -> None:
         """Take audio of a call's track."""
         self.over_bound = self._replay.unsent >= self._limits.unsent * TICKS
         self.rest = sound
@@ -242,19 +242,19 @@ class CallerSide:
         for part in self._intake.parts(bytes(piece)):
             until = None if self.allowed is None else self.allowed + self.filled
             fitting = part if until is None else self._intake.fitting(part, until)
-            tick = self._intake.heard
+            tick = self._intake.converted
             data = self._intake.feed(fitting)
-            self._put(tick, self._intake.heard - tick, data)
+            self._put(tick, self._intake.converted - tick, data)
             if len(fitting) < len(part):
                 self.spent, self.rest = True, b""
                 break
 
     def fill(self, seconds: float) -> None:
         """Go on with silence."""
-        before, tick = self._intake.position, self._intake.heard
+        before, tick = self._intake.position, self._intake.converted
         data = self._intake.feed(bytes(2 * round(seconds * self._intake.form.rate)))
         self.filled += self._intake.position - before
-        self._put(tick, self._intake.heard - tick, data)
+        self._put(tick, self._intake.converted - tick, data)
 
     def most(self, size: int) -> float:
         """Return an upper bound of the seconds in the next piece of an append of `size` bytes."""
@@ -278,7 +278,7 @@ class CallerSide:
         return ManualTurn(item, self._replay, self._limits, None if sound.packet else self._intake.rate)
 
     def _flush(self) -> None:
-        tick = self._intake.heard
+        tick = self._intake.converted
         data = self._intake.flush()
         self._put(tick, self._intake.ticks(data), data)
 

@@ -40,7 +40,7 @@ class Sound(msgspec.Struct, frozen=True):
 
 class Intake:
     """`rate`: the sample rate of its output in Hz. `position` is the client's clock: ticks of everything appended since
-    the session began. `heard`: ticks of everything converted, which is a little behind because of the resampler's
+    the session began. `converted`: ticks of everything converted, which is a little behind because of the resampler's
     delay."""
 
     def __init__(self, form: AudioFormat, rate: int, start: int = 0, packets: OpusPackets | None = None) -> None:
@@ -49,7 +49,7 @@ class Intake:
         self.rate = rate
         self._start = start
         self._samples = 0
-        self.heard = start
+        self.converted = start
         self._odd = b""
         self._file = ""
         self._begun = False
@@ -103,7 +103,7 @@ class Intake:
     def feed(self, data: bytes) -> bytes:
         """Returns what is ready to be sent; the resampler keeps its last millisecond until more comes or `flush`."""
         out = self._convert(data)
-        self.heard += self.ticks(out)
+        self.converted += self.ticks(out)
         return out
 
     def _convert(self, data: bytes) -> bytes:
@@ -127,7 +127,7 @@ class Intake:
         self._odd = b""
         rest = self._resampler.flush()
         self._resampler = self._new()
-        self.heard = self.position
+        self.converted = self.position
         return rest
 
     def ticks(self, data: bytes) -> int:

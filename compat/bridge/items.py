@@ -27,8 +27,8 @@ from compat.text import joined
 class ItemPiece:
     """What the service recognises as one turn. `text` and `stash` are its last snapshot. `fed`: this session of the
     service was sent some of its sound; `asked`: its commit too. `voiced`: bytes of its voice that the client has;
-    `heard`: those that this session of the service has sent. `held`: its text may be an echo of the prompt, and is not
-    reported yet. `resolved`: it has its result."""
+    `revoiced`: those that this session of the service has sent. `held`: its text may be an echo of the prompt, and is
+    not reported yet. `resolved`: it has its result."""
 
     def __init__(self, item: SpeechItem) -> None:
         self.item = item
@@ -41,7 +41,7 @@ class ItemPiece:
         self.words: tuple[ours.WordView, ...] = ()
         self.usage: TurnUsage | None = None
         self.voiced = 0
-        self.heard = 0
+        self.revoiced = 0
         item.pieces.append(self)
         if item.whole is not None:
             item.whole.pieces.append(self)
@@ -66,11 +66,11 @@ class ItemPiece:
         """The service gave these with the result."""
         self.words, self.usage = words, usage
 
-    def hear(self, pcm: bytes) -> bytes:
+    def more_voice(self, pcm: bytes) -> bytes:
         """More of its voice came. Return what the client does not have, as a session of the service begins again."""
-        fresh = pcm[max(0, self.voiced - self.heard) :]
-        self.heard += len(pcm)
-        self.voiced = max(self.voiced, self.heard)
+        fresh = pcm[max(0, self.voiced - self.revoiced) :]
+        self.revoiced += len(pcm)
+        self.voiced = max(self.voiced, self.revoiced)
         return fresh
 
     def forget(self) -> None:
@@ -83,7 +83,7 @@ class ItemPiece:
 
     def lose(self) -> None:
         """The service's session is gone. The confirmed text stays until there is another."""
-        self.fed, self.asked, self.stash, self.heard = False, False, "", 0
+        self.fed, self.asked, self.stash, self.revoiced = False, False, "", 0
 
 
 class SpeechItem:
@@ -285,7 +285,7 @@ class ItemEvents:
     def accompany(self, piece: ItemPiece, report: SourceText | Voice) -> None:
         """Report what is new in the source or the voice of a translation."""
         if isinstance(report, Voice):
-            if fresh := piece.hear(report.pcm):
+            if fresh := piece.more_voice(report.pcm):
                 self._outbox.to_client(VoiceDelta(piece.item.id, fresh))
             return
         deltas = piece.item.original

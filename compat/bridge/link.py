@@ -51,7 +51,7 @@ class Link:
         self.setup = setup
         self.state, self.since = LinkState.CLOSED, 0.0
         self._retries = Retries()
-        self._heard_at = 0.0
+        self._spoke_at = 0.0
         self._used = False
         self.dialect = dialect(setup.model)
         self._sender = Sender(outbox, binder, self.dialect, limits)
@@ -80,7 +80,7 @@ class Link:
     @property
     def quiet_since(self) -> float:
         """When this state was entered, or the service last said something in it."""
-        return max(self.since, self._heard_at)
+        return max(self.since, self._spoke_at)
 
     @property
     def open(self) -> bool:
@@ -132,7 +132,7 @@ class Link:
 
     def opened(self, now: float) -> None:
         self._enter(LinkState.READY, now)
-        self._heard_at, self._used = now, False
+        self._spoke_at, self._used = now, False
         self.dialect = dialect(self.setup.model)
         self._sender.connect(self.dialect)
         if not self.dialect.rules.acknowledged:
@@ -147,7 +147,7 @@ class Link:
     def begun(self, now: float) -> None:
         """The service has begun the session."""
         self._sender.open()
-        self.heard(now)
+        self.spoke(now)
         self.feed(now)
 
     def lost(self, error: CompatError, now: float, *, closed: bool = False) -> bool:
@@ -265,10 +265,10 @@ class Link:
 
     # --- the clock --------------------------------------------------------------------------------------------------
 
-    def heard(self, now: float) -> None:
+    def spoke(self, now: float) -> None:
         """The service sent something other than an error."""
-        self._heard_at = now
-        if self._sender.heard(now):
+        self._spoke_at = now
+        if self._sender.spoke(now):
             self.progressed()
 
     def received(self, sent_at: float) -> None:
@@ -294,7 +294,7 @@ class Link:
                 return self._retries.not_before
             case LinkState.FINISHING:
                 # What was sent faster than it was spoken may take as long to hear as it lasts.
-                return max(self.since, self._heard_at, self._sender.heard_by) + self._limits.finishing * self._slack
+                return max(self.since, self._spoke_at, self._sender.heard_by) + self._limits.finishing * self._slack
             case _:
                 assert_never(self.state)
 
@@ -307,14 +307,14 @@ class Link:
     def _answer_due(self) -> float | None:
         if self.awaiting:
             patience = self._limits.stalled if self._binder.detecting else self._sender.commits.patience
-            return max(self._heard_at, self._sender.commits.at) + patience
+            return max(self._spoke_at, self._sender.commits.at) + patience
         if not self._binder.speaking:
             return None
         if self._sender.unanswered > self._limits.stalled * TICKS:
-            return self._heard_at + self._limits.stalled
+            return self._spoke_at + self._limits.stalled
         if self._sender.retriable or not self._binder.following:
             # The caller may have stopped sending in mid-turn: what it sent is heard once more, to be sure.
-            return max(self._heard_at, self._sender.heard_by) + self._limits.stalled
+            return max(self._spoke_at, self._sender.heard_by) + self._limits.stalled
         return None
 
     def overdue(self, now: float) -> bool:

@@ -297,7 +297,7 @@ class Bridge:
                     return
                 self._link.finished(now, reusable=report.reusable)
             case _:
-                self._link.heard(now)
+                self._link.spoke(now)
                 if not isinstance(report, turns.OtherEvent):
                     self._turn(report)
                 self._lifespan.answered(now)
@@ -389,7 +389,7 @@ class Bridge:
             self._fail(self._shutdown.reason)
         elif not self._shutdown.quiet(now):
             return
-        if self._shutdown.told(late=late):
+        if self._shutdown.explains(late=late):
             self._outbox.error(self._shutdown.reason)
         self._close(self._shutdown.hangup, now)
 

@@ -146,9 +146,9 @@ class Sender:
 
     # --- what the service shows; each returns whether the session makes progress --------------------------------------
 
-    def heard(self, now: float) -> bool:
+    def spoke(self, now: float) -> bool:
         """The service sent something other than an error."""
-        self.commits.heard(now)
+        self.commits.spoke(now)
         self._session.answered, self._session.alive = self.timeline.sent, True
         return self._progress()
 
@@ -280,7 +280,7 @@ class SentCommits:
         """The piece whose commit is refused. `about`: the id of the commit, empty if the service does not say it."""
         return self._pieces[-1] if self.unheard and about in ("", self._commit) else None
 
-    def heard(self, now: float) -> None:
+    def spoke(self, now: float) -> None:
         """The service sent something."""
         if self.unheard:
             self._took = now - self.at

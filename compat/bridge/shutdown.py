@@ -122,7 +122,7 @@ class Shutdown:
             return Hangup(1000, "")
         return Hangup(1001, self.reason.message.encode()[:REASON].decode(errors="ignore"))
 
-    def told(self, *, late: bool) -> bool:
+    def explains(self, *, late: bool) -> bool:
         """Whether the client gets the reason as an error. `late`: something has no answer."""
         explained = ("session_expired", "insufficient_quota", "invalid_api_key")
         return self.reason.code in explained or (late and self.reason is _ENDED)

@@ -121,7 +121,7 @@ def test_a_second_of_any_format_has_the_same_duration(form: AudioFormat, appende
 
     assert (out, SECOND) == (len(heard), intake.position)
     assert SECOND == intake.ticks(heard)
-    assert SECOND == intake.heard
+    assert SECOND == intake.converted
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 480, 4801])
@@ -149,7 +149,7 @@ def test_the_clock_continues_in_a_new_format() -> None:
     second = Intake(AudioFormat("ulaw", 8000), 8000, first.position)
     second.feed(bytes(8000))
 
-    assert 2 * SECOND == second.position == second.heard
+    assert 2 * SECOND == second.position == second.converted
 
 
 def test_many_short_turns_do_not_drift() -> None:
@@ -158,7 +158,7 @@ def test_many_short_turns_do_not_drift() -> None:
         intake.feed(bytes(2 * 2401))
         intake.flush()
 
-    assert 100 * 2401 * 2 // 3 == intake.position == intake.heard
+    assert 100 * 2401 * 2 // 3 == intake.position == intake.converted
 
 
 @pytest.mark.parametrize("cuts", [[4800], [1] * 48 + [4752], [3, 5, 2391, 2401], [2400, 2400]])
