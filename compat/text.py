@@ -13,6 +13,9 @@ import regex
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 """Letters and punctuation of scripts written without spaces between words. Korean is not among them."""
 
+_PHRASED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+"""Those of them with spaces between sentences: Thai, Lao, Burmese and Khmer."""
+
 _WORD = re.compile(rf"\s*(?:{_UNSPACED.pattern}|(?:(?!{_UNSPACED.pattern})\S)+)|\s+")
 """A word with the space before it; in scripts without spaces, a letter."""
 
@@ -40,6 +43,14 @@ def space(before: str, after: str) -> str:
     if not before or not after or before[-1].isspace() or after[0].isspace() or _LEADING.match(after):
         return ""
     return "" if _UNSPACED.match(before[-1]) or _UNSPACED.match(after[0]) else " "
+
+
+def gap(before: str, after: str) -> str:
+    """Return the separator of two sentences: as `space`, and a space if either is in a script that has spaces between
+    sentences only."""
+    touching = bool(before and after) and not (before[-1].isspace() or after[0].isspace() or _LEADING.match(after))
+    phrased = touching and (_PHRASED.match(before[-1]) or _PHRASED.match(after[0]))
+    return " " if phrased else space(before, after)
 
 
 def apart(before: str, after: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.text import begun, boundary, joined, settled
+from compat.text import begun, boundary, gap, joined, settled
 
 ROWS = [
     (["In short,", ", the period"], "In short, the period"),
@@ -30,6 +30,29 @@ ROWS = [
 @pytest.mark.parametrize(("texts", "whole"), ROWS)
 def test_texts_are_joined(texts: list[str], whole: str) -> None:
     assert whole == joined(texts)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "separator"),
+    [
+        ("สวัสดี", "ขอบคุณ", " "),
+        ("ສະບາຍດີ", "ຂອບໃຈ", " "),
+        ("သွားမယ်။", "ဟုတ်ကဲ့", " "),
+        ("សួស្តី", "អរគុណ", " "),
+        ("สวัสดี", "Hello", " "),
+        ("OK", "สวัสดี", " "),
+        ("สวัสดี ", "ขอบคุณ", ""),
+        ("สวัสดี", "", ""),
+        ("", "สวัสดี", ""),
+        ("สวัสดี", ", ขอบคุณ", ""),
+        ("你好。", "再见。", ""),
+        ("はい", "いいえ", ""),
+        ("안녕하세요", "감사합니다", " "),
+        ("Yes.", "No.", " "),
+    ],
+)
+def test_sentences_are_separated(before: str, after: str, separator: str) -> None:
+    assert separator == gap(before, after)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from compat.openai_api.realtime import server_events as realtime
 from compat.openai_api.translations import client_events
 from compat.openai_api.translations import server_events as ours
 from compat.openai_api.translations.session import TranslationPatch, TranslationSession, apply, view
-from compat.text import rest, space
+from compat.text import gap, rest
 
 _LATE = ServiceTimedOut("A sentence was not translated before the session ended.")
 
@@ -195,13 +195,13 @@ class Interpreter:
 
 
 class _Spacing:
-    """Puts a space between the texts of two items, if their script has spaces."""
+    """Puts a space between the texts of two items, if their script has one between sentences."""
 
     def __init__(self) -> None:
         self._item = ""
         self._last = ""
 
     def join(self, item: str, text: str) -> str:
-        separator = "" if item == self._item else space(self._last, text)
+        separator = "" if item == self._item else gap(self._last, text)
         self._item, self._last = item, text
         return separator + text

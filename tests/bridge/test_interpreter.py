@@ -57,6 +57,13 @@ def test_sentences_are_sent_in_the_order_spoken(order: tuple[int, ...]) -> None:
     assert client.text == "es1 es2 es3"
 
 
+def test_sentences_without_full_stops_are_separated_in_scripts_without_spaces_between_words() -> None:
+    client = by_sentence(TURNS)
+    for sentence, thai in zip(client.sentences[:], ("สวัสดี", "ขอบคุณ", "ลาก่อน"), strict=True):
+        client.perform(client.bridge.translated(sentence.ticket, thai, client.now))
+    assert client.text == "สวัสดี ขอบคุณ ลาก่อน"
+
+
 def test_a_sentence_has_the_phrases_of_the_settings_in_which_it_began() -> None:
     client = Listening(Service(), TEXT_ONLY)
     client.connect()
