@@ -25,12 +25,12 @@ def as_form(audio: bytes, **fields: str) -> bytes:
 
 def form(audio: bytes, **fields: str) -> tuple[bytes, bytes, bytes]:
     """Return the form before the file, the file, and the form after it."""
-    told = "".join(
+    head = "".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in {"model": "whisper-1", **fields}.items()
     )
     file = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n'
-    return f"{told}{file}Content-Type: audio/wav\r\n\r\n".encode(), audio, f"\r\n--{BOUNDARY}--\r\n".encode()
+    return f"{head}{file}Content-Type: audio/wav\r\n\r\n".encode(), audio, f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def as_chat(audio: bytes) -> bytes:

@@ -111,8 +111,8 @@ def spans(form: str, answer: httpx2.Response) -> list[Span]:
             return [(clock(cue.start), clock(cue.end), cue.text.split()) for cue in captions]
         case "verbose_json":
             body = answer.json()
-            told = [(word["start"], word["end"], [word["word"]]) for word in body.get("words", ())]
-            return told or [(part["start"], part["end"], part["text"].split()) for part in body["segments"]]
+            timed = [(word["start"], word["end"], [word["word"]]) for word in body.get("words", ())]
+            return timed or [(part["start"], part["end"], part["text"].split()) for part in body["segments"]]
         case "json":
             return [(0.0, float("inf"), answer.json()["text"].split())]
         case _:
@@ -124,12 +124,12 @@ def clock(text: str) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def check(told: list[Span], spoken: Sequence[Word], *, exact: bool) -> float:
+def check(timed: list[Span], spoken: Sequence[Word], *, exact: bool) -> float:
     """Check that every word occurs once, in order. Return the largest time by which a span begins after its first word
     or ends before its last, and, if times are `exact`, begins before it."""
-    assert [word for _, _, words in told for word in words] == [word.text for word in spoken]
+    assert [word for _, _, words in timed for word in words] == [word.text for word in spoken]
     place, worst = 0, 0.0
-    for start, end, words in told:
+    for start, end, words in timed:
         meant = spoken[place : place + len(words)]
         place += len(words)
         worst = max(worst, start - meant[0].begin_ms / 1000, meant[-1].end_ms / 1000 - end)

@@ -78,16 +78,16 @@ def environment(name: str, *packages: str) -> Path:
         log = FOLDER / "logs" / f"install-{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
-        with log.open("wb") as said:
+        with log.open("wb") as output:
             for command in ([sys.executable, "-m", "venv", str(folder)], pip):
-                subprocess.run(command, check=True, timeout=900, stdout=said, stderr=said)
+                subprocess.run(command, check=True, timeout=900, stdout=output, stderr=output)
         done.touch()
     return python
 
 
 def version(python: Path, package: str) -> str:
-    told = f"import importlib.metadata as m; print(m.version({package!r}))"
-    return subprocess.run([python, "-c", told], check=True, capture_output=True, text=True).stdout.strip()
+    code = f"import importlib.metadata as m; print(m.version({package!r}))"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def nginx_program() -> str:

@@ -106,12 +106,12 @@ def running(
     log = FOLDER / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         child = subprocess.Popen(
             [*map(str, command)],
             env={**os.environ, **(environment or {})},
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             cwd=ROOT,
             start_new_session=True,  # Linux schedules the processes of a session as one (autogroup)
         )

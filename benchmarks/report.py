@@ -36,7 +36,7 @@ class Machine:
     def now(cls) -> Machine:
         return cls(os.getloadavg()[0], time.time(), _commit())
 
-    def told(self) -> list[tuple[str, str]]:
+    def lines(self) -> list[tuple[str, str]]:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (1 << 30)
         return [
             ("begun", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.begun))),
@@ -53,8 +53,8 @@ def section(name: str, findings: Findings) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(told: Table) -> str:
-    return f"{told.title}\n\n{grid(told.head, told.lines)}"
+def table(table: Table) -> str:
+    return f"{table.title}\n\n{grid(table.head, table.lines)}"
 
 
 def bars(found: Mapping[str, Findings], reasons: Mapping[str, str] | None = None) -> str:
@@ -64,8 +64,8 @@ def bars(found: Mapping[str, Findings], reasons: Mapping[str, str] | None = None
 
 
 def _line(bar: Bar, reasons: Mapping[str, str] | None) -> list[str]:
-    told = [bar.what, bar.figure, bar.bar, MET[bar.met]]
-    return told if reasons is None else [*told, "" if bar.met else reasons.get(bar.what, "")]
+    cells = [bar.what, bar.figure, bar.bar, MET[bar.met]]
+    return cells if reasons is None else [*cells, "" if bar.met else reasons.get(bar.what, "")]
 
 
 def grid(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -79,15 +79,15 @@ def write(
     """Write RESULTS.md and its plots. Reasons for bars that are not met come from reasons.toml, written by hand."""
     reasons: dict[str, str] = tomllib.loads((folder / "reasons.toml").read_text())
     curves = [curve for each in found.values() for curve in each.curves]
-    said = _plotted(folder / "plots", curves)
+    unplotted = _plotted(folder / "plots", curves)
     missing = [f"- {name} did not take part: {why}" for name, why in absent.items()]
     parts = [
         "# Results",
         f"Written by `benchmarks/run` in {minutes:.0f} minutes; [how it is measured](README.md).",
-        grid(("machine", ""), machine.told()),
+        grid(("machine", ""), machine.lines()),
         grid(("version", ""), [("this server", machine.commit), *_versions()]),
         *(["\n".join(missing)] if missing else []),
-        *([f"There are no plots: {said}"] if said else []),
+        *([f"There are no plots: {unplotted}"] if unplotted else []),
         "## Bars",
         bars(found, reasons),
         "## Figures",
@@ -118,16 +118,16 @@ def _versions() -> Iterable[tuple[str, str]]:
         yield "LiteLLM", peers.version(litellm, "litellm")
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if nginx:
-        said = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False).stderr
-        yield "nginx", said.strip().rpartition("/")[2]
+        shown = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False).stderr
+        yield "nginx", shown.strip().rpartition("/")[2]
 
 
 def _commit() -> str:
     version = importlib.metadata.version("qwen-asr-compat")
-    told = subprocess.run(
+    described = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    return f"{version}, {told.stdout.strip()}" if told.returncode == 0 else version
+    return f"{version}, {described.stdout.strip()}" if described.returncode == 0 else version
 
 
 def _processor() -> str:

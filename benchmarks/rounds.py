@@ -26,15 +26,15 @@ class Interleaved:
         head = ("", "p50 ms", "p99 ms", "added p50", "added p99", "requests/s", "spread of p50", "ms of processor")
         lines = []
         for name, contender in self.contenders.items():
-            told = self.measured[name]
+            series = self.measured[name]
             added = ["", ""] if contender.direct == name else [f"{self.added(name, share):+.2f}" for share in (50, 99)]
             figures = [
-                f"{told.at(50):.2f}",
-                f"{told.at(99):.2f}",
+                f"{series.at(50):.2f}",
+                f"{series.at(99):.2f}",
                 *added,
-                f"{told.rate:.0f}",
-                f"{told.spread:.0%}",
-                f"{told.processor:.2f}",
+                f"{series.rate:.0f}",
+                f"{series.spread:.0%}",
+                f"{series.processor:.2f}",
             ]
             lines.append([name, *figures])
         return Table(title, head, lines)

@@ -138,15 +138,15 @@ class Callers:
 
     async def short(self, speech: Speech) -> str:
         answer = await self._post(speech.file, SHORT)
-        return told(answer) or speech.check(answer.json()["text"])
+        return refusal_code(answer) or speech.check(answer.json()["text"])
 
     async def long(self, speech: Speech) -> str:
         answer = await self._post(speech.file, LONG, response_format=self._chance.choice(("json", "verbose_json")))
-        return told(answer) or speech.check(answer.json()["text"])
+        return refusal_code(answer) or speech.check(answer.json()["text"])
 
     async def stream(self, speech: Speech) -> str:
         answer = await self._post(speech.file, STREAMED, stream="true")
-        if refusal := told(answer):
+        if refusal := refusal_code(answer):
             return refusal
         events = [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:") and "{" in line]
         last = events[-1]
@@ -154,24 +154,24 @@ class Callers:
 
     async def background(self, speech: Speech) -> str:
         begun = await self._post(speech.file, LONG, background="true")
-        if refusal := told(begun):
+        if refusal := refusal_code(begun):
             return refusal
         address = f"{self._base}/audio/transcriptions/{begun.json()['id']}"
         while (answer := await self._http.get(address)).status_code == 202:  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.2)
-        if refusal := told(answer):
+        if refusal := refusal_code(answer):
             return refusal
-        said = answer.json()
-        if "status" in said:
-            return str(said["error"]["code"] if said["error"] else said["status"])
-        return speech.check(said["text"])
+        job = answer.json()
+        if "status" in job:
+            return str(job["error"]["code"] if job["error"] else job["status"])
+        return speech.check(job["text"])
 
     async def broken(self, speech: Speech) -> str:
         spoilt = bytearray(speech.file[: self._chance.randint(1, 2000)])
         for _ in range(10):
             spoilt[self._chance.randrange(len(spoilt))] = self._chance.randrange(256)
         answer = await self._post(bytes(spoilt), SHORT)
-        return told(answer) or "words"
+        return refusal_code(answer) or "words"
 
     async def hangs_up(self, speech: Speech) -> str:
         with contextlib.suppress(TimeoutError):
@@ -218,7 +218,7 @@ async def turn(session: Any, speech: Speech) -> str:  # noqa: ANN401 - a connect
             return str(event["error"]["code"])
 
 
-def told(answer: httpx2.Response) -> str | None:
+def refusal_code(answer: httpx2.Response) -> str | None:
     """Return the code of an error, which must have OpenAI's shape."""
     if answer.status_code < 300:
         return None
@@ -238,8 +238,8 @@ class Control:
         await self._asked("POST", f"{service}/emulator/faults", msgspec.json.encode(rules))
 
     async def figures(self, server: str) -> dict[str, float]:
-        said = await self._asked("GET", f"{server}/metrics")
-        return {name: float(value) for name, value in re.findall(r"^compat_(\w+) (\S+)$", said, re.MULTILINE)}
+        metrics = await self._asked("GET", f"{server}/metrics")
+        return {name: float(value) for name, value in re.findall(r"^compat_(\w+) (\S+)$", metrics, re.MULTILINE)}
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -60,8 +60,8 @@ def uv(*arguments: str | Path) -> None:
 @functools.cache
 def index() -> str:
     """Return the package index that pip is configured with."""
-    told = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
-    found = [line.split("=", 1)[1].strip("'") for line in told.stdout.splitlines() if ".index-url=" in line]
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    found = [line.split("=", 1)[1].strip("'") for line in listed.stdout.splitlines() if ".index-url=" in line]
     return found[0] if found else "https://pypi.org/simple"
 
 

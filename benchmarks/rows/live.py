@@ -101,5 +101,5 @@ def table(found: dict[tuple[int, Protocol], Compared]) -> Table:
     )
 
 
-def _times(told: Held) -> list[str]:
-    return [f"{told.at(50):.2f}", f"{told.at(99):.2f}"]
+def _times(held: Held) -> list[str]:
+    return [f"{held.at(50):.2f}", f"{held.at(99):.2f}"]

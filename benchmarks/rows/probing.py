@@ -38,9 +38,12 @@ async def measure(quick: bool) -> Findings:
             if taken > MOST:
                 slow.append((recording, taken))
     late = [recording.name for recording, _ in slow if recording.held]
-    told = ", ".join(f"{recording.name} {taken:.0f} ms" for recording, taken in slow)
+    exceptions = ", ".join(f"{recording.name} {taken:.0f} ms" for recording, taken in slow)
     bar = Bar(
-        "probing 12 h files", f"all ≤ {MOST:.0f} ms but {told}" if slow else "all", f"≤ {MOST:.0f} ms each", not late
+        "probing 12 h files",
+        f"all ≤ {MOST:.0f} ms but {exceptions}" if slow else "all",
+        f"≤ {MOST:.0f} ms each",
+        not late,
     )
     return Findings(
         [bar],

@@ -19,13 +19,13 @@ async def first(port: int, request: bytes) -> float:
     """Return the milliseconds from the time in the stub's first text to its arrival."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
-    heard = b""
-    while (told := MOMENT.search(heard)) is None:
+    body = b""
+    while (moment := MOMENT.search(body)) is None:
         piece = await reader.read(1 << 16)
         if not piece:
-            raise RuntimeError(heard.decode(errors="replace"))
-        heard += piece
-    taken = (time.perf_counter_ns() - int(told[1])) / 1e6
+            raise RuntimeError(body.decode(errors="replace"))
+        body += piece
+    taken = (time.perf_counter_ns() - int(moment[1])) / 1e6
     await reader.read()
     writer.close()
     return taken

@@ -23,7 +23,7 @@ async def measure(field: Field, quick: bool) -> Findings:
     with _two_workers(field) as entrants:
         count, calls = (4, 96) if quick else (8, 400)
         times = await rounds.interleaved(entrants, noise(MIB), flying=16, calls=calls, count=count)
-    rate = {name: told.rate for name, told in times.measured.items()}
+    rate = {name: series.rate for name, series in times.measured.items()}
     bars = []
     if LITELLM in rate:
         ratio = rate[OURS] / rate[LITELLM]
@@ -45,10 +45,10 @@ async def measure(field: Field, quick: bool) -> Findings:
 @contextlib.contextmanager
 def _two_workers(field: Field) -> Iterator[Field]:
     """Add this server with two processes to the field, if it supports that."""
-    said = subprocess.run(
+    usage = subprocess.run(
         [sys.executable, "-m", "compat", "serve", "--help"], capture_output=True, text=True, check=True
     )
-    if "--workers" not in said.stdout:
+    if "--workers" not in usage.stdout:
         yield field
         return
     with ours(field.service.port, "--workers", "2") as server:

@@ -28,11 +28,11 @@ def _event(kind: str, **more: object) -> str:
 
 def _committed() -> list[str]:
     item = f"item_{next(NUMBERS)}"
-    told: dict[str, Any] = {"id": item, "object": "realtime.item", "type": "message", "status": "completed"}
+    item_object: dict[str, Any] = {"id": item, "object": "realtime.item", "type": "message", "status": "completed"}
     text = {"transcript": "It was the best of times.", "language": "en", "emotion": "neutral", "content_index": 0}
     return [
         _event("input_audio_buffer.committed", previous_item_id=None, item_id=item),
-        _event("conversation.item.created", previous_item_id=None, item={**told, "role": "user", "content": []}),
+        _event("conversation.item.created", previous_item_id=None, item={**item_object, "role": "user", "content": []}),
         _event("conversation.item.input_audio_transcription.completed", item_id=item, **text),
     ]
 
@@ -41,9 +41,9 @@ def _task_event(event: str, task_id: str, payload: dict[str, Any]) -> str:
     return json.dumps({"header": {"task_id": task_id, "event": event, "attributes": {}}, "payload": payload})
 
 
-def _task_answers(said: str) -> list[str]:
+def _task_answers(frame: str) -> list[str]:
     """The events that answer an action of the run-task protocol."""
-    header = json.loads(said)["header"]
+    header = json.loads(frame)["header"]
     task_id = header["task_id"]
     if header["action"] == "run-task":
         return [_task_event("task-started", task_id, {})]
@@ -70,24 +70,24 @@ class Voice:
         self._turn = {"response_id": f"resp_{item}", "item_id": f"voice_{item}", "previous_item_id": item}
         return [_event("input_audio_buffer.speech_started", item_id=item, audio_start_ms=0)]
 
-    def follow(self, said: str) -> list[str]:
+    def follow(self, frame: str) -> list[str]:
         if not self._turn:
             return []
-        self._letters += len(said) - LETTERS
+        self._letters += len(frame) - LETTERS
         due, self._letters = divmod(10 * self._letters, SECOND)
         self._letters //= 10
         return [_event("response.audio.delta", **self._turn, delta=VOICE) for _ in range(due)]
 
 
-def _answers(said: str, voice: Voice) -> list[str]:
-    kind = said[:LETTERS]
+def _answers(frame: str, voice: Voice) -> list[str]:
+    kind = frame[:LETTERS]
     if "input_audio_buffer.append" in kind:
-        return voice.follow(said)
+        return voice.follow(frame)
     if "input_audio_buffer.commit" in kind:
         return _committed()
     if "session.finish" in kind:
         return [_event("session.finished")]
-    session = json.loads(said)["session"]
+    session = json.loads(frame)["session"]
     return [_event("session.updated", session=session), *voice.begin(session)]
 
 

@@ -59,8 +59,8 @@ class TaskStage(Stage):
         match event["header"]["action"]:
             case "run-task":
                 given = event["payload"]["parameters"]
-                told = [f"{name}={value}" for name, value in sorted(given.items()) if USUAL.get(name) != value]
-                return " ".join(["run", *told, *said])
+                settings = [f"{name}={value}" for name, value in sorted(given.items()) if USUAL.get(name) != value]
+                return " ".join(["run", *settings, *said])
             case "continue-task":
                 return " ".join(["context", *said])
             case action:

@@ -60,10 +60,10 @@ class TaskWire:
     def received(self, frame: str) -> None:
         try:
             header = json.loads(frame)["header"]
-            told, event = header["task_id"], header["event"]
+            task, event = header["task_id"], header["event"]
         except (ValueError, LookupError, TypeError):
             return
-        if told not in (None, self.task):
+        if task not in (None, self.task):
             return
         match event:
             case "task-started":

@@ -192,8 +192,8 @@ def test_the_padding_of_a_turn_does_not_reach_into_what_was_cleared(
     for step in (append(500), opened):
         stage.step(step)
 
-    (told,) = stage.step(started("n1", 100))
-    assert told.endswith(" 1000")
+    (line,) = stage.step(started("n1", 100))
+    assert line.endswith(" 1000")
 
 
 def test_clear_drops_half_a_sample_too() -> None:

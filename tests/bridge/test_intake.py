@@ -63,7 +63,7 @@ def test_the_header_of_a_wav_file_is_not_audio(form: AudioFormat, header: bytes)
 
 
 @pytest.mark.parametrize(
-    ("form", "beginning", "told"),
+    ("form", "beginning", "expected"),
     [
         (PCM, wav(16000) + DATA, "s16le, 16000 Hz, mono"),
         (PCM, wav(24000, channels=2) + DATA, "s16le, 24000 Hz, 2 channels"),
@@ -72,12 +72,12 @@ def test_the_header_of_a_wav_file_is_not_audio(form: AudioFormat, header: bytes)
         (AudioFormat("alaw", 8000), wav(8000) + DATA, "G.711 (alaw) at 8000 Hz"),
     ],
 )
-def test_a_wav_file_in_another_format_is_refused(form: AudioFormat, beginning: bytes, told: str) -> None:
+def test_a_wav_file_in_another_format_is_refused(form: AudioFormat, beginning: bytes, expected: str) -> None:
     intake = Intake(form, 16_000)
 
     with pytest.raises(BadRequest) as refused:
         intake.parts(beginning + bytes(100))
-    assert told in refused.value.message
+    assert expected in refused.value.message
     assert refused.value.param == "audio"
     assert intake.position == 0
 
@@ -179,7 +179,7 @@ def test_sound_at_24_khz_is_resampled_as_one_stream(cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "appended", "told", "sent"),
+    ("form", "appended", "expected", "sent"),
     [
         ({"type": "audio/pcm", "rate": 8000}, 1600, "pcm/16000", 3200),
         ({"type": "audio/pcm", "rate": 16000}, 3200, "pcm/16000", 3200),
@@ -189,12 +189,12 @@ def test_sound_at_24_khz_is_resampled_as_one_stream(cuts: list[int]) -> None:
         ({"type": "audio/pcma"}, 800, "pcm/8000", 1600),
     ],
 )
-def test_every_format_is_100_ms_for_the_service(form: dict[str, Any], appended: int, told: str, sent: int) -> None:
+def test_every_format_is_100_ms_for_the_service(form: dict[str, Any], appended: int, expected: str, sent: int) -> None:
     stage = Stage()
     for step in (start, update(format=form, turn_detection=None)):
         stage.step(step)
 
-    assert stage.step(opened) == [f"> setup {told} manual"]
+    assert stage.step(opened) == [f"> setup {expected} manual"]
     stage.step(append(bytes(appended)))
     stage.step(commit)
     assert sent == len(stage.sound)

@@ -26,7 +26,7 @@ def by_sentence(*turns: bytes) -> Listening:
     return client
 
 
-def told(client: Listening) -> list[str]:
+def received(client: Listening) -> list[str]:
     """Return the client's events from the first words on."""
     lines = []
     for frame in client.frames:
@@ -85,7 +85,7 @@ def test_a_sentence_that_cannot_be_translated_is_an_error_and_the_next_follow() 
     client.perform(client.bridge.translated(first.ticket, ServiceUnavailable("down"), client.now))
     client.perform(client.bridge.translated(third.ticket, "", client.now))
 
-    assert told(client) == ["error service_unavailable None", "es2"]
+    assert received(client) == ["error service_unavailable None", "es2"]
 
 
 def test_sentences_that_are_not_translated_when_the_session_ends_are_an_error_before_its_end() -> None:
@@ -102,7 +102,7 @@ def test_sentences_that_are_not_translated_when_the_session_ends_are_an_error_be
     client.translate(first)
 
     late = "error upstream_timeout None"
-    assert told(client) == [late, "es2", " es3", late, "closed"]
+    assert received(client) == [late, "es2", " es3", late, "closed"]
     client.check()
 
 
@@ -118,7 +118,7 @@ def test_speech_without_an_answer_at_the_end_of_a_session_is_one_error(model: st
     for _ in range(60):
         client.wait(1.0)
 
-    assert told(client)[-2:] == ["error upstream_timeout None", "closed"]
+    assert received(client)[-2:] == ["error upstream_timeout None", "closed"]
     assert len(client.of("error")) == before + 1
 
 
@@ -138,7 +138,7 @@ def test_every_turn_that_fails_is_an_error() -> None:
             frame = json.dumps({"type": kind, "item_id": item, **fields})
             client.perform(client.bridge.from_upstream(frame, client.now))
 
-    assert told(client) == ["error upstream_error None"] * 2
+    assert received(client) == ["error upstream_error None"] * 2
 
 
 def test_a_sentence_has_the_target_that_was_set_when_it_began() -> None:
@@ -159,7 +159,7 @@ def test_a_close_waits_for_the_last_sentence() -> None:
     client.close()
     client.settle()
 
-    assert told(client) == ["es1", " es2", " es3", "closed"]
+    assert received(client) == ["es1", " es2", " es3", "closed"]
     assert client.hangup is not None
     assert client.hangup.code == 1000
 
@@ -170,7 +170,7 @@ def test_a_session_without_sound_is_closed_at_once(model: str) -> None:
 
     client.close()
 
-    assert told(client) == ["closed"]
+    assert received(client) == ["closed"]
     client.check()
 
 
@@ -220,7 +220,7 @@ def test_an_unsupported_target_is_an_error_and_the_session_goes_on(model: str, l
     client.append(TURNS[: len(TURNS) // 3])
     client.settle()
 
-    assert told(client)[0].endswith(param)
+    assert received(client)[0].endswith(param)
     assert client.of("error")[0]["error"]["event_id"] == "mine"
     assert client.text == "es1"
 

@@ -51,7 +51,7 @@ def sentence(turn: str, said: str, delta: str, start_ms: int, end_ms: int) -> Co
 
 
 @pytest.mark.parametrize(
-    ("session", "told"),
+    ("session", "expected"),
     [
         ({"audio": {"input": {"transcription": {"model": "gpt-live-transcribe"}}}}, JOINED),
         ({"audio": {"input": {"transcription": {"model": "gpt-realtime-whisper"}, "turn_detection": None}}}, JOINED),
@@ -65,12 +65,12 @@ def sentence(turn: str, said: str, delta: str, start_ms: int, end_ms: int) -> Co
         ({"turn_detection": {"type": "server_vad"}, "input_audio_transcription": LIVE}, SETUP),
     ],
 )
-def test_which_sessions_get_deltas_before_the_commit(session: dict[str, Any], told: str) -> None:
+def test_which_sessions_get_deltas_before_the_commit(session: dict[str, Any], expected: str) -> None:
     stage = Stage()
     for step in (start, client("session.update", session=session)):
         stage.step(step)
 
-    assert stage.step(opened) == [told]
+    assert stage.step(opened) == [expected]
     shown = stage.frames[-1]["session"]["dashscope"]
     assert session.get("dashscope", {}).get("live_deltas") == shown["live_deltas"]
 

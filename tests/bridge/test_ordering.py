@@ -24,14 +24,14 @@ END = None
     ],
 )
 def test_the_first_item_passes_and_later_ones_wait(steps: str, passed: str) -> None:
-    sequencer, told = Sequencer[str](), []
+    sequencer, yielded = Sequencer[str](), []
     for step in steps.split():
         if step.startswith("+"):
             sequencer.begin(step[1:])
         else:
             item, piece = step[0], step[1:]
-            told += sequencer.end(item) if piece == "." else sequencer.add(item, piece)
-    assert " ".join(f"{item}{piece or '.'}" for item, piece in told) == passed
+            yielded += sequencer.end(item) if piece == "." else sequencer.add(item, piece)
+    assert " ".join(f"{item}{piece or '.'}" for item, piece in yielded) == passed
 
 
 def test_giving_up_releases_what_waits_in_order() -> None:

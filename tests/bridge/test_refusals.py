@@ -41,10 +41,10 @@ def test_a_refused_update_leaves_the_settings_before_in_effect(early: bool) -> N
     actions = bridge.from_client(update, 0.0) if early else []
     actions += bridge.upstream_opened(0.0)
     actions += [] if early else bridge.from_client(update, 0.0)
-    told = bridge.from_upstream(refusal(actions), 0.1)
+    actions_taken = bridge.from_upstream(refusal(actions), 0.1)
     again = bridge.upstream_opened(0.2)
 
-    events = [json.loads(action.text) for action in told if isinstance(action, ToClient)]
+    events = [json.loads(action.text) for action in actions_taken if isinstance(action, ToClient)]
     assert [(event["type"], event.get("error", {}).get("param")) for event in events] == [
         ("error", "session"),
         ("session.updated", None),

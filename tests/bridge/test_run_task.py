@@ -301,9 +301,9 @@ def test_clear(steps: list[object], answer: list[str], make: object) -> None:
     stage: TaskStage = make()  # type: ignore[operator] # one of two
     for step in steps:
         stage.step(step)  # type: ignore[arg-type] # a step
-    told = [line for line in stage.step(clear) if not line.startswith(("< speech", "< comm", "< item"))]
+    lines = [line for line in stage.step(clear) if not line.startswith(("< speech", "< comm", "< item"))]
     waits = make is detecting and commit in steps  # for the answer to the commit
-    assert told == ([] if waits else answer)
+    assert lines == ([] if waits else answer)
     for state, step in (("asked", task_started), ("finishing", task_finished), ("finishing", task_finished)):
         if stage.wire.state == state:
             stage.step(step)
@@ -344,8 +344,8 @@ def test_audio_waits_while_the_socket_is_full() -> None:
 def test_g711_and_pcm_at_the_rate_of_the_model(model: str, rate: int, size: int, kind: str) -> None:
     stage = by_hand(model, format={"type": kind, **({"rate": 24_000} if kind == "audio/pcm" else {})})
     data = sound(1000, 24_000) if kind == "audio/pcm" else b"\xff" * 8000
-    told = stage.step(append(data))
-    assert (f"sample_rate={rate}" in told[0]) == (rate != 16_000)
+    lines = stage.step(append(data))
+    assert (f"sample_rate={rate}" in lines[0]) == (rate != 16_000)
     stage.step(commit)
     stage.step(task_started)
     assert size == len(stage.sound)

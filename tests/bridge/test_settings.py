@@ -21,7 +21,7 @@ def test_thresholds(openai: float, dashscope: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("session", "told"),
+    ("session", "expected"),
     [
         (Session(native=MODEL, turns=None), Setup(model=MODEL)),
         (Session(native=MODEL), Setup(model=MODEL, detection=Detection(0.2, 500))),
@@ -34,12 +34,12 @@ def test_thresholds(openai: float, dashscope: float) -> None:
         ),
     ],
 )
-def test_the_settings_that_are_sent_to_the_service(session: Session, told: Setup) -> None:
-    assert told == setup(session)
+def test_the_settings_that_are_sent_to_the_service(session: Session, expected: Setup) -> None:
+    assert expected == setup(session)
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "expected"),
     [
         ({"type": "server_vad"}, "vad 0.2/500"),
         ({"type": "server_vad", "threshold": 0}, "vad -1.0/500"),
@@ -55,12 +55,12 @@ def test_the_settings_that_are_sent_to_the_service(session: Session, told: Setup
         (None, "manual"),
     ],
 )
-def test_turn_detection(said: dict[str, Any] | None, told: str) -> None:
+def test_turn_detection(said: dict[str, Any] | None, expected: str) -> None:
     stage = Stage()
     for line in (start, update(turn_detection=said)):
         stage.step(line)
 
-    assert stage.step(opened) == [f"> setup pcm/16000 {told}"]
+    assert stage.step(opened) == [f"> setup pcm/16000 {expected}"]
 
 
 def test_prefix_padding_reaches_back_but_not_into_the_turn_before() -> None:

@@ -49,7 +49,7 @@ ENDED: Conversation = [
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "expected"),
     [
         ({"transcription": {"language": "de"}}, "vad 0.2/500 de"),
         ({"transcription": {"prompt": "Köln"}}, "vad 0.2/500 'Köln'"),
@@ -59,7 +59,7 @@ ENDED: Conversation = [
         ({"turn_detection": {"threshold": 1, "create_response": True}}, "vad 1.0/500"),
     ],
 )
-def test_new_settings_apply_from_the_next_turn(said: dict[str, Any], told: str) -> None:
+def test_new_settings_apply_from_the_next_turn(said: dict[str, Any], expected: str) -> None:
     play(
         detecting(),
         [
@@ -74,7 +74,7 @@ def test_new_settings_apply_from_the_next_turn(said: dict[str, Any], told: str) 
             (text("t2", "", "b"), []),
             (final("t2", "bye"), []),
             (final("t1", "hi"), ["< delta item_1 'i'", "< completed item_1 'hi' 1.6", "close", "open"]),
-            (opened, [f"> setup pcm/16000 {told}", "> audio 6400", "> audio 16000"]),
+            (opened, [f"> setup pcm/16000 {expected}", "> audio 6400", "> audio 16000"]),
             (started("n1", 300), ["< speech_started item_2 2100"]),
         ],
     )
@@ -167,11 +167,11 @@ def test_a_turn_that_begins_after_an_update_has_its_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "said", "told", "item"),
+    ("stage", "said", "expected", "item"),
     [(detecting, GERMAN, f"{SETUP} de", "item_1"), (live, DETECTED, SETUP, "item_2")],
     ids=["detected", "by hand"],
 )
-def test_settings_apply_soon_during_silence(stage: Callable[[], Stage], said: Step, told: str, item: str) -> None:
+def test_settings_apply_soon_during_silence(stage: Callable[[], Stage], said: Step, expected: str, item: str) -> None:
     play(
         stage(),
         [
@@ -179,7 +179,7 @@ def test_settings_apply_soon_during_silence(stage: Callable[[], Stage], said: St
             (said, UPDATED),
             (later(1.4), []),
             (later(0.2), ["close", "open"]),
-            (opened, [told, "> audio 32000"]),
+            (opened, [expected, "> audio 32000"]),
             (started("n1", 900), [f"< speech_started {item} 900"]),
         ],
     )

@@ -106,7 +106,7 @@ def test_an_existing_file_is_kept(account: Account, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "more", "status", "told"),
+    ("arguments", "more", "status", "complaint"),
     [
         (["--only", "nothing"], {"DASHSCOPE_API_KEY": KEY}, 2, "no such probe; expected one of models, hosts"),
         (["--output", "nowhere/found.json"], {"DASHSCOPE_API_KEY": KEY}, 1, "cannot be written"),
@@ -114,10 +114,10 @@ def test_an_existing_file_is_kept(account: Account, tmp_path: Path) -> None:
         (["--yes"], {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_REGION": "moon"}, 1, "DASHSCOPE_REGION"),
     ],
 )
-def test_mistakes(arguments: list[str], more: dict[str, str], status: int, told: str, tmp_path: Path) -> None:
+def test_mistakes(arguments: list[str], more: dict[str, str], status: int, complaint: str, tmp_path: Path) -> None:
     done = call(None, tmp_path, "verify", *arguments, more=more)
 
-    assert (status, True) == (done.returncode, told in done.stderr.decode())
+    assert (status, True) == (done.returncode, complaint in done.stderr.decode())
 
 
 def test_a_refused_key_is_reported(tmp_path: Path) -> None:

@@ -287,8 +287,10 @@ def test_a_key_is_required(start: Start, headers: dict[str, str], keys: frozense
     assert answer.status_code == status
     if status == 401:
         sent = "Bearer" in headers.get("authorization", "")
-        code, told = ("invalid_api_key", "Incorrect API key provided.") if sent else (None, "You didn't provide an")
+        code, beginning = (
+            ("invalid_api_key", "Incorrect API key provided.") if sent else (None, "You didn't provide an")
+        )
         assert {"error", "request_id"} == set(answer.json())
         error = answer.json()["error"]
-        assert error["message"].startswith(told)
+        assert error["message"].startswith(beginning)
         assert (code, "invalid_request_error") == (error["code"], error["type"])

@@ -94,7 +94,7 @@ def test_a_file_of_readings_leaves_the_others_at_their_defaults(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("readings", "told"),
+    ("readings", "message"),
     [
         ({"colour": "red"}, "unknown name colour; expected one of annotations"),
         ({"live": {"colour": "red"}}, "unknown name live.colour"),
@@ -103,13 +103,13 @@ def test_a_file_of_readings_leaves_the_others_at_their_defaults(tmp_path: Path) 
         ([], "$.readings"),
     ],
 )
-def test_a_wrong_file_of_readings_is_refused(tmp_path: Path, readings: object, told: str) -> None:
+def test_a_wrong_file_of_readings_is_refused(tmp_path: Path, readings: object, message: str) -> None:
     observed = tmp_path / "observed.json"
     observed.write_text(json.dumps({"readings": readings}))
 
     done = CliRunner().invoke(build, ["--engine", "scripted", "--readings", str(observed)], obj=[])
 
-    assert (1, True) == (done.exit_code, told in done.output), done.output
+    assert (1, True) == (done.exit_code, message in done.output), done.output
     assert f"--readings {observed}" in done.output
 
 
@@ -158,7 +158,7 @@ def test_the_options_of_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--limit", "sync_secs=3"], "expected one of sync_bytes"),
         (["--limit", "sync_seconds=soon"], "sync_seconds should be"),
@@ -183,11 +183,11 @@ def test_the_options_of_addresses() -> None:
         (["--fetch", "everywhere"], "--fetch"),
     ],
 )
-def test_a_mistake_names_its_option(arguments: list[str], told: str) -> None:
+def test_a_mistake_names_its_option(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(build, ["--engine", "scripted", *arguments], obj=[])
 
     assert 0 != done.exit_code
-    assert told in done.output
+    assert message in done.output
 
 
 @pytest.mark.parametrize(

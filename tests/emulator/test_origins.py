@@ -70,7 +70,7 @@ def test_control_routes_can_be_disabled(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("/api-ws/v1/inference/x", "and /api-ws/v1/inference"),
         ("/api-ws/v1/realtime/x", "other than /api-ws/v1/realtime"),
@@ -78,7 +78,7 @@ def test_control_routes_can_be_disabled(start: Start) -> None:
     ],
 )
 def test_a_handshake_on_an_unknown_path(
-    service: RunningEmulator, path: str, told: str, caplog: pytest.LogCaptureFixture
+    service: RunningEmulator, path: str, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     address = f"ws{service.url.removeprefix('http')}{path}?model=paraformer-realtime-v2"
     headers = {"Authorization": "Bearer sk-test"}
@@ -90,9 +90,9 @@ def test_a_handshake_on_an_unknown_path(
         pass
 
     assert 404 == caught.value.response.status_code
-    said = json.loads(caught.value.response.body or b"")
-    assert "NotFound" == said["code"]
-    assert told in said["message"]
+    body = json.loads(caught.value.response.body or b"")
+    assert "NotFound" == body["code"]
+    assert message in body["message"]
     assert any("no such surface" in record.message and "model" not in record.message for record in caplog.records)
 
 
@@ -104,13 +104,13 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("path", "shape", "told"), UNKNOWN)
-def test_an_unknown_path(service: RunningEmulator, path: str, shape: str, told: str) -> None:
+@pytest.mark.parametrize(("path", "shape", "message"), UNKNOWN)
+def test_an_unknown_path(service: RunningEmulator, path: str, shape: str, message: str) -> None:
     answer = service.http.post(path, json={})
     body = answer.json()
 
     assert 404 == answer.status_code
-    assert told in (body["error"] if shape == "compat" else body)["message"]
+    assert message in (body["error"] if shape == "compat" else body)["message"]
     assert body["request_id"]
 
 

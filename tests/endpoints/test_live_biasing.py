@@ -54,7 +54,7 @@ TOO_MANY = ["transcription.keywords", "transcription.prompt"]
 
 
 @pytest.mark.parametrize(
-    ("model", "told", "words", "ignored"),
+    ("model", "expected_context", "words", "ignored"),
     [
         ("qwen-audio-3.0-asr-flash-streaming", "A talk about maps.", WORDS, []),
         ("qwen-audio-3.1-asr-flash-streaming", "A talk about maps.", WORDS, []),
@@ -70,11 +70,11 @@ TOO_MANY = ["transcription.keywords", "transcription.prompt"]
     ],
 )
 async def test_context_and_hot_words_go_where_the_model_takes_them(
-    server: RunningServer, model: str, told: str, words: dict[str, int] | None, ignored: list[str]
+    server: RunningServer, model: str, expected_context: str, words: dict[str, int] | None, ignored: list[str]
 ) -> None:
     payload, named = await heard(server, model, **PHRASES)
 
-    assert (told, words, ignored) == (context(payload), payload["parameters"].get("vocabulary"), named)
+    assert (expected_context, words, ignored) == (context(payload), payload["parameters"].get("vocabulary"), named)
     assert "corpus" not in payload["input"]
 
 

@@ -31,7 +31,7 @@ def test_a_job_has_a_status() -> None:
 
 
 @pytest.mark.parametrize(
-    ("done", "told"),
+    ("done", "expected"),
     [
         ((60.0,), (None, None, 60.0, None)),  # a file task
         ((0.0,), (None, None, None, None)),  # audio at a url
@@ -40,10 +40,10 @@ def test_a_job_has_a_status() -> None:
         ((60.0, 60.5, 2), (1.0, 60.5, 60.0, 2)),
     ],
 )
-def test_unknown_progress_is_null(done: tuple[float, ...], told: tuple[float | None, ...]) -> None:
+def test_unknown_progress_is_null(done: tuple[float, ...], expected: tuple[float | None, ...]) -> None:
     progress = jobs.progress(*done)  # type: ignore[arg-type]  # the number of pieces is an int
 
-    assert told == msgspec.structs.astuple(progress)
+    assert expected == msgspec.structs.astuple(progress)
 
 
 def test_a_failed_job_has_an_error_object() -> None:

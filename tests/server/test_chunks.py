@@ -78,18 +78,18 @@ async def test_large_reads_are_passed_on_whole() -> None:
 
 
 async def test_discarded_bytes_after_an_early_response_include_chunk_framing() -> None:
-    wire, came = Wire(), 0
+    wire, received = Wire(), 0
     read = (b"1;" + b"x" * 16_000 + b"\r\nx\r\n") * 64
     async with connected(early, wire) as (protocol, _):
         protocol.data_received(HEAD)
         await settled(wire, b"early")
-        while came < 2 * DRAINED and not wire.ended:
+        while received < 2 * DRAINED and not wire.ended:
             if wire.reads:
                 protocol.data_received(read)
-                came += len(read)
+                received += len(read)
             await asyncio.sleep(0)
 
-    assert DRAINED < came <= DRAINED + 2 * len(read)
+    assert DRAINED < received <= DRAINED + 2 * len(read)
 
 
 async def test_the_next_request_is_answered_after_an_unread_body_of_short_chunks() -> None:

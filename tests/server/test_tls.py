@@ -41,24 +41,24 @@ def ask(port: int) -> str:
     """Send a request in one write with the end of the handshake, and return the response."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    came, going = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(came, going)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         while True:
             try:
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                client.sendall(going.read())
-                came.write(client.recv(65_536))
+                client.sendall(outgoing.read())
+                incoming.write(client.recv(65_536))
         tls.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        client.sendall(going.read())
+        client.sendall(outgoing.read())
         received = b""
         while not received.endswith(b'"'):
             with contextlib.suppress(ssl.SSLWantReadError):
                 received += tls.read(65_536)
                 continue
-            came.write(client.recv(65_536))
+            incoming.write(client.recv(65_536))
     answer: str = json.loads(received.partition(b"\r\n\r\n")[2])
     return answer
 

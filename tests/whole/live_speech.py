@@ -118,8 +118,8 @@ async def stream(
     """Stream a recording; return the turns in the order of their transcripts. Mode `commits` commits in each pause."""
     commits = [turn.end_ms for turn in recording.turns] if mode == "commits" else []
     collector = TurnCollector(len(recording.turns))
-    told = session(form, mode, model=model)
-    return await stream_frames(base_url, told, frames(recording, form), commits, collector, breaks)
+    configuration = session(form, mode, model=model)
+    return await stream_frames(base_url, configuration, frames(recording, form), commits, collector, breaks)
 
 
 async def stream_frames(

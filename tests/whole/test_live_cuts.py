@@ -37,8 +37,8 @@ async def test_speech_cut_twenty_times_has_the_same_transcript_as_uncut_speech(m
             breaks = Breaks(wire, cuts + spare, length_ms, pace=8 if cuts else 48, seed=20)
             commits = [round(at * 1000) for at in PAUSES] + [length_ms] if mode == "commits" else []
             collector = TurnCollector(len(commits)) if commits else TurnCollector(until_ms=length_ms - 4500)
-            told = session("pcm-24000", mode, model=model)
-            turns = await stream_frames(base_url, told, frames, commits, collector, breaks)
+            configuration = session("pcm-24000", mode, model=model)
+            turns = await stream_frames(base_url, configuration, frames, commits, collector, breaks)
         assert cuts <= wire.broken <= cuts + spare
         transcripts.append([turn.text for turn in turns])
 

@@ -102,8 +102,10 @@ async def _turns(
         sound = ((at if at < pause else at + PAUSED_MS, frame) for at, frame in frames(recording, "pcm-24000"))
         commits = [turn.end_ms + (PAUSED_MS if turn.end_ms > pause else 0) for turn in expected.turns]
         collector = TurnCollector(len(expected.turns))
-        told = session("pcm-24000", mode, model=model)
-        return await stream_frames(base_url, told, sound, commits if mode == "commits" else [], collector, breaks)
+        configuration = session("pcm-24000", mode, model=model)
+        return await stream_frames(
+            base_url, configuration, sound, commits if mode == "commits" else [], collector, breaks
+        )
 
 
 def _timeless(recording: Recording) -> list[Turn]:

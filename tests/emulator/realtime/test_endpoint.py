@@ -127,8 +127,8 @@ def test_a_session_from_its_opening_to_its_end(start: Start, session: Event) -> 
     assert [event["type"] for event in events[:2]] == ["session.created", "session.updated"]
     (record,) = service.emulator.live.sessions
     assert bytes(record.sound) == audio
-    told = httpx2.get(f"{service.url}/emulator/sessions", trust_env=False).json()
-    assert told[0] | {"id": "", "closed": 0} == {
+    sessions = httpx2.get(f"{service.url}/emulator/sessions", trust_env=False).json()
+    assert sessions[0] | {"id": "", "closed": 0} == {
         "id": "",
         "model": MODEL,
         "headers": {},
@@ -257,18 +257,18 @@ def test_a_fault_drops_the_connection_after_bytes_of_audio(start: Start, trouble
 def test_a_fault_drops_the_connection_after_events(start: Start) -> None:
     with connected(troubled(start, Sever(3, "events"))) as socket:
         say(socket, {"type": "session.update", "session": MANUAL}, *frames(spoken("amber")), COMMIT)
-        told, closed = remaining(socket)
+        events, closed = remaining(socket)
 
-    assert kinds(told) == ["created", "updated", "committed"]
+    assert kinds(events) == ["created", "updated", "committed"]
     assert closed.rcvd is None
 
 
 @pytest.mark.parametrize("unit", ["events", "frames", "bytes"])
 def test_a_fault_drops_the_connection_right_after_the_upgrade(start: Start, unit: Unit) -> None:
     with connected(troubled(start, Sever(0, unit))) as socket:
-        told, closed = remaining(socket)
+        events, closed = remaining(socket)
 
-    assert kinds(told) == ["created"]
+    assert kinds(events) == ["created"]
     assert closed.rcvd is None
 
 

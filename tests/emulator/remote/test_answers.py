@@ -21,7 +21,7 @@ def read(body: dict[str, Any]) -> RemoteAnswer:
     return answer
 
 
-def told(body: dict[str, Any] | str) -> list[Sentence]:
+def sentences_of(body: dict[str, Any] | str) -> list[Sentence]:
     answer = answers.of_text(body) if isinstance(body, str) else read(body)
     return list(answers.sentences(answer, PIECE))
 
@@ -79,7 +79,7 @@ SPACED = {  # faster-whisper's own words
 
 @pytest.mark.parametrize("body", [OPENAI, SPACED, {**OPENAI, "segments": []}], ids=["openai", "speaches", "words"])
 def test_words_have_the_times_of_the_server_and_the_punctuation_of_the_text(body: dict[str, Any]) -> None:
-    sentences = told(body)
+    sentences = sentences_of(body)
 
     assert [("Hello,", 10_600, 11_000), ("world.", 11_200, 11_900), ("Bye!", 13_100, 13_800)] == words(sentences)
     assert ["Hello, world.", "Bye!"] == [sentence.text for sentence in sentences]
@@ -89,19 +89,19 @@ def test_words_have_the_times_of_the_server_and_the_punctuation_of_the_text(body
 def test_times_may_be_nanoseconds() -> None:
     segments = [{"id": 0, "start": 500_000_000, "end": 2_000_000_000, "text": "Hello, world."}]
 
-    [sentence] = told({"text": "Hello, world.", "segments": segments})
+    [sentence] = sentences_of({"text": "Hello, world.", "segments": segments})
 
     assert (10_500, 12_000) == (sentence.begin_ms, sentence.end_ms)
 
 
 def test_words_within_segments_are_found() -> None:
-    assert ["Hello,", "world.", "Bye!"] == [word for word, _, _ in words(told(WHISPER_CPP))]
-    begins = [begin for _, begin, _ in words(told(WHISPER_CPP))]
+    assert ["Hello,", "world.", "Bye!"] == [word for word, _, _ in words(sentences_of(WHISPER_CPP))]
+    begins = [begin for _, begin, _ in words(sentences_of(WHISPER_CPP))]
     assert begins == pytest.approx([10_600, 11_200, 13_100], abs=150)
 
 
 def test_segments_without_words_bound_their_words() -> None:
-    sentences = told({**OPENAI, "words": None})
+    sentences = sentences_of({**OPENAI, "words": None})
 
     assert [("Hello,", "world."), ("Bye!",)] == [
         tuple(word.text + word.punctuation for word in sentence.words) for sentence in sentences
@@ -119,7 +119,7 @@ def test_segments_without_words_bound_their_words() -> None:
     ids=["vllm", "sglang", "text"],
 )
 def test_a_text_without_times_is_spread_over_the_speech(body: dict[str, Any] | str) -> None:
-    sentences = told(body)
+    sentences = sentences_of(body)
 
     assert ["Hello, world.", "Bye!"] == [sentence.text for sentence in sentences]
     spread = words(sentences)
@@ -155,7 +155,7 @@ def test_the_language_of_the_server_wins_over_the_script() -> None:
 
 
 def test_chinese_has_a_word_for_each_character() -> None:
-    assert ["你", "好，", "世", "界。"] == [word for word, _, _ in words(told({"text": "你好，世界。"}))]
+    assert ["你", "好，", "世", "界。"] == [word for word, _, _ in words(sentences_of({"text": "你好，世界。"}))]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_chinese_has_a_word_for_each_character() -> None:
 def test_labels_of_speakers_are_numbers(label: object, number: int | None) -> None:
     body = {"text": "Hi.", "segments": [{"start": 0, "end": 1, "text": "Hi.", "speaker": label}]}
 
-    assert [number] == [sentence.speaker for sentence in told(body)]
+    assert [number] == [sentence.speaker for sentence in sentences_of(body)]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_labels_of_speakers_are_numbers(label: object, number: int | None) -> No
     ],
 )
 def test_damaged_times_are_not_used(body: dict[str, Any]) -> None:
-    [sentence] = told(body)
+    [sentence] = sentences_of(body)
 
     assert "Hi." == sentence.text
     assert 10_000 <= sentence.begin_ms <= sentence.end_ms <= 14_000
