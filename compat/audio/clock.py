@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from compat.audio.mp4 import DRIFT
 from compat.errors import BadAudio
 
 LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
@@ -20,6 +25,25 @@ _VARIATION = 4  # of the bit rate
 def films(container: InputContainer) -> list[VideoStream]:
     """Return the video streams, without cover pictures."""
     return [video for video in container.streams.video if not video.disposition & Disposition.attached_pic]
+
+
+def pauses(times: Sequence[int], lengths: Sequence[int], base: float, *, padded: bool) -> bool:
+    """Return whether packets begin later than those before them end: one of them by more than LEAST_GAP, or all
+    together, however short each gap is. `base` is the unit of times and lengths, in seconds.
+
+    `padded` means that the length of a packet includes the gap after it. Lengths are rounded to the unit, so the usual
+    one is the average of the steps near the most common one.
+    """
+    steps = [after - before for before, after in pairwise(times)]
+    common = Counter(steps).most_common(1)[0][0] if steps else 0
+    near = [step for step in steps if abs(step - common) <= 1]
+    usual, late, since = sum(near) / max(1, len(near)), 0.0, 0.0
+    for step, length in zip(steps, lengths, strict=False):
+        real = usual if abs(length - common) <= 1 or (padded and length > usual) else length + 0.5
+        late, since = late + step - real, since + max(0, step)
+        if late * base > LEAST_GAP + DRIFT * since * base:
+            return True
+    return False
 
 
 class Position:
@@ -69,16 +93,20 @@ class Clock:
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
-        self._base = float(stream.time_base or 0)
-        pictures = films(container)
-        self._start = min([began(stream), *map(began, pictures)])
-        self._film = bool(pictures)
-        self._recorded = container.format.name.startswith(RECORDERS)
         self._damaged = False
         self.seconds = 0.0
         self.lost = 0.0
         self.skipped = 0.0
         self.holes = False
+        self.restart(container, stream)
+
+    def restart(self, container: InputContainer, stream: AudioStream) -> None:
+        """Continue with the track of the next of concatenated files, whose timestamps start again."""
+        self._base = float(stream.time_base or 0)
+        pictures = films(container)
+        self._start = min([began(stream), *map(began, pictures)]) - self.seconds
+        self._film = bool(pictures)
+        self._recorded = container.format.name.startswith(RECORDERS)
 
     def damaged(self) -> None:
         """Note that packets were lost before the next one."""

@@ -125,7 +125,11 @@ class Track:
         """Yield decoded frames, each with the seconds of silence to insert before it for a pause in the recording.
         Damaged packets are skipped. Raises BadAudio after 13 hours."""
         clock, failures, position, alone = self.clock(), 0, Position(self._pace()), self.alone
+        stream = self.stream
         for packet in self.packets():
+            if packet.stream is not stream:
+                stream = packet.stream
+                clock.restart(cast("InputContainer", stream.container), stream)
             self.damaged = self.damaged or packet.is_corrupt
             if position.jumps(packet) and alone:
                 clock.damaged()

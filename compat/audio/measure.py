@@ -6,6 +6,7 @@ packets are counted. Short files are decoded, which finds all damage, and so are
 
 from __future__ import annotations
 
+import array
 import itertools
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ import av
 from av.audio.frame import AudioFrame
 
 from compat.audio import mp4, sniff, structure
-from compat.audio.clock import LEAST_GAP, RECORDERS, began
+from compat.audio.clock import LEAST_GAP, RECORDERS, began, pauses
 from compat.audio.decode import NOTHING, Track, opened, pause
 from compat.audio.sniff import ByteSpan, Container
 from compat.audio.wav import placeholder
@@ -250,15 +251,12 @@ def _paused(path: Path) -> bool:
             known = mp4.paused(file, place) if name.startswith("mov,") else None
         if known is not None:
             return known
-        begin, length = 0, 0
+        times, lengths = array.array("q"), array.array("q")
         for packet in track.packets():
-            if packet.pts is None or packet.duration is None:
-                continue
-            late = max(packet.pts - begin, packet.duration) - length  # in MP4 the sample before a pause includes it
-            if length and late * float(packet.time_base) > LEAST_GAP:
-                return True
-            begin, length = packet.pts, packet.duration
-        return False
+            if packet.pts is not None and packet.duration is not None:
+                times.append(packet.pts)
+                lengths.append(packet.duration)
+        return pauses(times, lengths, float(track.stream.time_base or 0), padded=name.startswith("mov,"))
 
 
 def _decoded(path: Path, counted: float) -> _Length:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -10,7 +11,8 @@ from compat.audio import sniff
 from compat.audio.sniff import ByteSpan
 
 _BOXES = 64  # per level
-_PAUSE = 0.1  # seconds by which a sample is longer than most
+DRIFT = 2e-4  # of the time: the clocks of a recorder and its audio differ by less
+_PAUSE = 0.1  # seconds by which samples are longer than most
 _PRIMING = 0.3  # seconds of encoder delay that an edit list may remove; more is a cut
 _FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"prft")
 
@@ -113,7 +115,7 @@ def edited(file: BinaryIO, place: ByteSpan) -> bool:
 
 
 def paused(file: BinaryIO, place: ByteSpan) -> bool | None:
-    """Return whether the time table of an audio track has a pause: a sample that is longer than its audio. None if the
+    """Return whether the time table of an audio track has pauses: samples that are longer than their audio. None if the
     times are in fragments or the table is too long."""
     moov = next((body for name, body in _inside(file, place.start, place.end) if name == b"moov"), None)
     if moov is None or _path(file, moov, b"mvex"):
@@ -137,8 +139,13 @@ def _pauses(file: BinaryIO, track: tuple[int, int]) -> bool | None:
     pairs = _pairs(file, times) if times else None
     if not scale or not pairs:
         return None
-    usual = max(zip(pairs[::2], pairs[1::2], strict=True))[1]
-    return max(pairs[1::2]) - usual > _PAUSE * scale
+    counted = list(zip(pairs[::2], pairs[1::2], strict=True))
+    common = max(counted)[1]
+    near = [(number, length) for number, length in counted if abs(length - common) <= 1]
+    usual = sum(number * length for number, length in near) / sum(number for number, _ in near)
+    late = itertools.accumulate(number * (length - usual) for number, length in counted)
+    total = sum(number * length for number, length in counted)
+    return max(late, default=0.0) > _PAUSE * scale + DRIFT * total
 
 
 def _cut(length: float, played: float | None) -> bool:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
 
 from compat.audio.decode import pcm
@@ -97,3 +98,18 @@ def test_files_with_other_bytes_between_them(tmp_path: Path, name: str, between:
     path.write_bytes(part(name, FIRST, 16_000, 1, tmp_path) + between + part(name, SECOND, 16_000, 1, tmp_path))
 
     check(path)
+
+
+def test_a_pause_in_the_second_file_is_silence(tmp_path: Path) -> None:
+    path, late = tmp_path / "joined", 5000
+    part("webm", FIRST, 48_000, 1, tmp_path)
+    with av.open(str(tmp_path / "part")) as source, av.open(str(path), "w", format="webm") as target:
+        stream = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            if packet.pts is not None:
+                packet.pts = packet.dts = packet.pts + late * (packet.pts > 1000)
+                packet.stream = stream
+                target.mux(packet)
+    path.write_bytes((tmp_path / "part").read_bytes() + path.read_bytes())
+
+    assert measure(path).duration == pytest.approx(2 * LENGTH + late / 1000, abs=0.1)

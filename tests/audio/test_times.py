@@ -13,6 +13,7 @@ from av.audio.stream import AudioStream
 from compat.audio.decode import pcm
 from compat.audio.probe import header, measure
 from compat.emulator import sound
+from compat.emulator.engine import Word
 from compat.emulator.engines.tones import VOCABULARY, Tones, encode, lay
 from compat.transcript import Media
 from tests.audio.media import Recipe, frames, write
@@ -189,3 +190,36 @@ def test_a_jump_of_an_hour_is_neither_silence_nor_missing_audio(tmp_path: Path, 
     assert media.duration == pytest.approx(2.24, abs=0.1)
     assert media.promised is None
     assert [word.text for word in WORDS] == [word for word, _ in heard(path)]
+
+
+@pytest.mark.parametrize(
+    ("muxer", "codec", "rate", "options"),
+    [
+        ("mp4", "aac", 48_000, {}),
+        ("mp4", "aac", 44_100, {"movflags": "frag_keyframe+empty_moov", "frag_duration": "500000"}),
+        ("webm", "libopus", 48_000, {}),
+        ("matroska", "aac", 44_100, {}),
+    ],
+)
+def test_single_lost_packets_do_not_add_up(
+    tmp_path: Path, muxer: str, codec: str, rate: int, options: dict[str, str]
+) -> None:
+    """Each gap is shorter than a pause, but together they are 3 seconds."""
+    words = [Word(text, 1000 * at, 1000 * at + 160) for at, text in enumerate((VOCABULARY * 3)[:64], 1)]
+    path = tmp_path / "odd"
+    with av.open(str(path), "w", format=muxer, options=options) as output:
+        stream = output.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, AudioStream)
+        parts = frames(encode(words, rate=rate, length_ms=66_000), rate, 1, stream)
+        for number, packet in enumerate(packet for part in [*parts, None] for packet in stream.encode(part)):
+            if number % 20:
+                output.mux(packet)
+
+    media = measured(path)
+    found = {text: begin for text, begin in heard(path) if text in VOCABULARY}
+
+    assert not media.clean
+    assert media.duration == pytest.approx(66, abs=0.3)
+    assert len(found) > 16
+    for text, begin in found.items():
+        assert any(word.text == text and abs(word.begin_ms - begin) < 180 for word in words)
