@@ -48,16 +48,17 @@ def pauses(times: Sequence[int], lengths: Sequence[int], base: float, *, padded:
 
 class Position:
     """Tracks the file offsets of a track's packets, to tell where data was lost. `pace` is the number of bytes per
-    second of the file, 0 if unknown."""
+    second of the file, 0 if unknown, and `missing` the number of bytes that its header states beyond its end."""
 
-    def __init__(self, pace: float) -> None:
+    def __init__(self, pace: float, missing: int = 0) -> None:
         self._pace = pace
+        self._missing = missing
         self._begin = self._end = -1
         self._good = -1
 
     def jumps(self, packet: Packet[AudioStream]) -> bool:
-        """Return whether data was lost before this packet: more bytes lie between it and the previous packet than
-        headers take."""
+        """Return whether data may have been lost before this packet: more bytes lie between it and the previous packet
+        than headers take, or bytes are missing in the file."""
         if packet.pos is None or packet.pos < 0:
             return False
         if packet.pos == self._begin:  # several packets in one block
@@ -65,18 +66,16 @@ class Position:
             return False
         far = 0 <= self._end < packet.pos - _BETWEEN
         self._begin, self._end = packet.pos, packet.pos + packet.size
-        return far
+        return far or self._missing > 0
 
     def lost(self, packet: Packet[AudioStream]) -> float:
-        """Return the maximum seconds of audio in the bytes between the last good packet and this good one.
-
-        A greater jump of the timestamps is damage too.
-        """
+        """Return the maximum seconds of audio in the bytes between the last good packet and this good one, including
+        those that are missing. A greater jump of the timestamps is damage too."""
         if packet.pos is None or packet.pos < 0:
             return 0.0
         bytes_lost = packet.pos - self._good if self._good >= 0 else packet.pos
         self._good = packet.pos + packet.size
-        return _VARIATION * bytes_lost / self._pace + LEAST_GAP if self._pace else 0.0
+        return _VARIATION * (bytes_lost + self._missing) / self._pace + LEAST_GAP if self._pace else 0.0
 
 
 def began(stream: AudioStream | VideoStream) -> float:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from itertools import islice, pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, cast
 
 import av
@@ -19,7 +20,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from compat.audio import joins, mp4, sniff, wav
+from compat.audio import fragments, joins, mp4, sniff, structure, wav
 from compat.audio.clock import Clock, Position, films
 from compat.audio.formats import FORMATS
 from compat.audio.mistaken import HEAD, MANGLED, mistaken
@@ -50,11 +51,13 @@ _UNKNOWN = (
 
 class Place(NamedTuple):
     """The part of a file that FFmpeg reads. `whole` tells whether the audio begins and ends where every decoder expects
-    it. `wave` is the parsed header of a WAV file or a relative of it."""
+    it. `wave` is the parsed header of a WAV file or a relative of it. `mended` is what to read in place of damaged
+    boxes, by offset."""
 
     span: ByteSpan
     whole: bool
     wave: Wave | None = None
+    mended: Mapping[int, bytes] = MappingProxyType({})
 
 
 class Track:
@@ -124,7 +127,7 @@ class Track:
     def frames(self) -> Iterator[tuple[AudioFrame, float]]:
         """Yield decoded frames, each with the seconds of silence to insert before it for a pause in the recording.
         Damaged packets are skipped. Raises BadAudio after 13 hours."""
-        clock, failures, position, alone = self.clock(), 0, Position(self._pace()), self.alone
+        clock, failures, position, alone = self.clock(), 0, self._position(), self.alone
         stream = self.stream
         for packet in self.packets():
             if packet.stream is not stream:
@@ -153,11 +156,15 @@ class Track:
                     self.lost = clock.lost
         self.damaged, self.skipped = self.damaged or clock.holes, clock.skipped
 
-    def _pace(self) -> float:
-        """Return the bytes per second of the file according to its header, 0 if that states no duration."""
+    def _position(self) -> Position:
+        """Return the position at the start, with the bytes per second that the header states."""
         length = float((self.stream.duration or 0) * (self.stream.time_base or 0))
         length = length or (self.container.duration or 0) / av.time_base
-        return (self.place.span.end - self.place.span.start) / length if length > 0 else 0.0
+        place, missing = self.place.span, 0
+        if self.container.format.name.startswith("matroska"):
+            with self.path.open("rb") as file:
+                missing = max(0, (structure.segment_end(file, place) or 0) - place.end)
+        return Position((place.end - place.start + missing) / length if length > 0 else 0.0, missing)
 
 
 def pause(packet: Packet[AudioStream]) -> bool:
@@ -234,6 +241,9 @@ def _open(path: Path) -> Track:
         try:
             return _track(path, place)
         except (av.FFmpegError, BadAudio):
+            first = list(islice(joins.joined(file, place.span), 2))
+            if len(first) == 2:  # FFmpeg reads into the second one
+                return _track(path, place, first[1])
             start = sniff.buried(file, place.span.start + 1, place.span.end)
             if start is None:
                 raise
@@ -253,12 +263,14 @@ def _place(file: BinaryIO, span: ByteSpan, *, whole: bool) -> Place:
     read = _HEADERS.get(container) if container else None
     header = read(file, span.start, span.end) if read else None
     exact = header.exact if header else container is not sniff.WAV
-    return Place(span, whole and span.usual and exact, header)
+    mended = fragments.mended(file, span) if container in (sniff.M4A, sniff.MP4, sniff.MOV) else {}
+    return Place(span, whole and span.usual and exact and not mended, header, mended)
 
 
-def _track(path: Path, place: Place) -> Track:
+def _track(path: Path, place: Place, end: int | None = None) -> Track:
+    """Open the audio of a place, or what precedes `end`."""
     options = {"protocol_whitelist": "file,subfile"}
-    demuxer, (start, end, _) = None, place.span
+    demuxer, start, end = None, place.span.start, end or place.span.end
     if place.wave is not None:
         end = place.wave.data + place.wave.present
         if place.wave.coding is None:  # FFmpeg parses the header of compressed audio, but not beyond `end`
@@ -276,17 +288,17 @@ def _track(path: Path, place: Place) -> Track:
         options["format_whitelist"] = ",".join(FORMATS)
     if start >= end:
         raise BadAudio("The file contains no audio.")
-    reopen = functools.partial(av.open, address, "r", format=demuxer, metadata_errors="ignore")
-    container = reopen(options=options)
+    reopen = functools.partial(_container, path, place, address, demuxer)
+    container = reopen(options)
     if container.format.name in _UNLISTED and container.streams.best("audio") is None:
         options |= _FARTHER
         container.close()
-        container = reopen(options=options)
+        container = reopen(options)
     try:
         number = _best(container)
         if len(container.streams.audio) > 1:  # _best may have read packets
             container.close()
-            container = reopen(options=options)
+            container = reopen(options)
         stream = container.streams[number]
         assert isinstance(stream, AudioStream)  # noqa: S101 - for mypy: _best returns an audio stream
         stream.codec_context.thread_count = 1
@@ -294,6 +306,11 @@ def _track(path: Path, place: Place) -> Track:
     except BadAudio:
         container.close()
         raise
+
+
+def _container(path: Path, place: Place, address: str, demuxer: str | None, options: dict[str, str]) -> InputContainer:
+    file = fragments.Patched(path, place.span, place.mended) if place.mended else address
+    return av.open(file, "r", format=demuxer, metadata_errors="ignore", options=options)
 
 
 def _part(path: Path, start: int, end: int) -> str:

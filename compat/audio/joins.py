@@ -17,7 +17,7 @@ _BLOCK = 1 << 20  # bytes read at a time
 _LACED = 27 + 255  # bytes of the longest Ogg page header
 _LINK = re.compile(rb"OggS\0[\2\6].{20}(.)", re.DOTALL)
 _CHUNKS = 10_000  # maximum number of chunks or boxes examined
-_NEAR = 65_536  # bytes after the end of a file in which the next one is looked for
+NEAR = 65_536  # bytes after the end of a file in which the next one is looked for
 _LONGEST = 128  # length of the longest signature, in bytes
 _MATROSKA = re.compile(rb"\x1a\x45\xdf\xa3.{1,72}?\x42\x82.{1,8}?(?:webm|matroska)", re.DOTALL)
 _SIGNATURES: dict[Container | None, re.Pattern[bytes]] = {
@@ -58,15 +58,18 @@ def links(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
         at += whole
 
 
-def joined(file: BinaryIO, place: ByteSpan) -> Iterator[int]:
-    """Yield the offsets of concatenated files, including the first; none for containers that FFmpeg reads whole."""
+def joined(file: BinaryIO, place: ByteSpan, *, near: bool = False) -> Iterator[int]:
+    """Yield the offsets of concatenated files, including the first; none for containers that FFmpeg reads whole.
+
+    With `near`, a WAV that begins before the stated end of the previous one, which was cut, is not looked for.
+    """
     file.seek(place.start)
     head = file.read(1024)
     kind = container_of(head)
     if kind in _SIGNATURES:
         yield from _from_signatures(file, place, _SIGNATURES[kind])
     elif kind in _CHUNKED:
-        yield from _from_chunks(file, place, kind)
+        yield from _from_chunks(file, place, kind, near=near)
     elif stride := _stride(head):
         yield from _programmes(file, place, stride)
 
@@ -80,8 +83,9 @@ def _from_signatures(file: BinaryIO, place: ByteSpan, signature: re.Pattern[byte
         at += _BLOCK
 
 
-def _from_chunks(file: BinaryIO, place: ByteSpan, kind: Container) -> Iterator[int]:
-    """Yield the offsets of files that consist of chunks or boxes. Each file begins near the end of the previous one."""
+def _from_chunks(file: BinaryIO, place: ByteSpan, kind: Container, *, near: bool) -> Iterator[int]:
+    """Yield the offsets of files that consist of chunks or boxes. Each file begins near the end of the previous one, or
+    before it if the previous one was cut: then bytes are left over."""
     at: int | None = place.start
     for _ in range(_CHUNKS):
         if at is None or at >= place.end:
@@ -89,8 +93,16 @@ def _from_chunks(file: BinaryIO, place: ByteSpan, kind: Container) -> Iterator[i
         yield at
         behind = _end_of_wave(file, at, place.end) if kind is sniff.WAV else _end_of(file, at, place.end, kind)
         file.seek(behind)
-        near = _CHUNKED[kind].search(file.read(min(_NEAR, max(0, place.end - behind))))
-        at = behind + near.start() if near else None
+        match = _CHUNKED[kind].search(file.read(min(NEAR, max(0, place.end - behind))))
+        if match is None and not near and place.end - behind > NEAR:
+            at = _next(file, at + _LONGEST, place.end, kind)
+        else:
+            at = behind + match.start() if match else None
+
+
+def _next(file: BinaryIO, at: int, end: int, kind: Container) -> int | None:
+    """Return the offset of the first file of this kind between two offsets."""
+    return next(_from_signatures(file, ByteSpan(at, end), _CHUNKED[kind]), None)
 
 
 def _end_of(file: BinaryIO, at: int, end: int, kind: Container) -> int:

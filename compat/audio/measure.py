@@ -88,7 +88,7 @@ def measured(path: Path) -> MeasuredSound:
         stated = duration  # the last packet may be shorter
     clean = whole and header is None and not odd and not _differ(stated, duration)
     promised = 0.0 if unknown else max(0.0, stated - max(0.0, skipped))
-    promised = promised or (duration if lost else 0.0)  # as the timestamps state
+    promised = max(promised, duration if lost else 0.0)  # as the timestamps state
     return MeasuredSound(container, duration, promised, rate, channels, clean, lost)
 
 

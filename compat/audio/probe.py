@@ -163,7 +163,10 @@ def clearly_less(decoded: float, promised: float) -> bool:
 
 def _wav(path: Path, file: BinaryIO, place: ByteSpan, size: int) -> Media | None:
     header = wave(file, place.start, place.end)
-    if header is None or header.coding is None or (not header.exact and len(list(joins.joined(file, place))) > 1):
+    if header is None or header.coding is None:
+        return None
+    left = place.end - header.data - header.present
+    if not header.exact and (left > joins.NEAR or len(list(joins.joined(file, place, near=True))) > 1):
         return None
     return media(
         path,

@@ -256,7 +256,13 @@ def _ogg_checked(page: bytes) -> bool:
 
 
 def segment_fits(file: BinaryIO, place: ByteSpan) -> bool | None:
-    """Return whether Matroska's segment ends at the end of the file (RFC 8794 §6.2); None if its size is unknown."""
+    """Return whether Matroska's segment ends at the end of the file; None if its size is unknown."""
+    end = segment_end(file, place)
+    return None if end is None else end == place.end
+
+
+def segment_end(file: BinaryIO, place: ByteSpan) -> int | None:
+    """Return the offset at which Matroska's segment ends (RFC 8794 §6.2): 0 if there is none, None if it is unknown."""
     file.seek(place.start)
     head = io.BytesIO(file.read(4096))
     at = 0
@@ -264,13 +270,13 @@ def segment_fits(file: BinaryIO, place: ByteSpan) -> bool | None:
         head.seek(at)
         first = head.read(5)
         if first[:4] != name or len(first) < 5 or not first[4]:
-            return False
+            return 0
         width = 9 - first[4].bit_length()
         size = int.from_bytes(bytes([first[4] & (0xFF >> width)]) + head.read(width - 1), "big")
         if size == (1 << 7 * width) - 1:
             return None
         at += 4 + width + size
-    return place.start + at == place.end
+    return place.start + at
 
 
 # --- AVI and ASF -------------------------------------------------------------------------------------------------

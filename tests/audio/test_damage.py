@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,53 @@ def test_a_wrong_timestamp_after_damage_adds_no_silence(tmp_path: Path) -> None:
     path.write_bytes(whole[: at - 200] + bytes(100) + whole[at - 100 : time] + b"\xff\xff" + whole[time + 2 :])
 
     assert measured(path).duration == pytest.approx(12, abs=1)
+
+
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "1000000"}
+DAMAGE = {
+    "size of a fragment's header": (0, b"\x10"),
+    "name of a fragment's header": (5, b"X"),
+    "size of a track's header": (8 + 16 + 3, b"\xff"),
+    "size of the audio": (None, b"\x01"),
+    "hole": (0, bytes(3000)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("picture", [False, True])
+def test_fragments_after_a_damaged_one_are_read(tmp_path: Path, damage: str, picture: bool) -> None:
+    path, (at, other) = tmp_path / "odd", DAMAGE[damage]
+    recipe = Recipe(".mp4", "mp4", "aac", AAC, muxing=FRAGMENTS, picture=picture)
+    whole = written(recipe, 12, 1, path)
+    right = heard(path)
+    third = [match.start() - 4 for match in re.finditer(b"moof", whole)][2]
+    place = whole.index(b"mdat", third) - 4 if at is None else third + at
+    path.write_bytes(whole[:place] + other + whole[place + len(other) :])
+
+    media, found = measured(path), heard(path)
+
+    assert media.duration == pytest.approx(12, abs=0.3)
+    assert not media.clean
+    assert found[-1][0] == right[-1][0]
+    assert found[-1][1] == pytest.approx(right[-1][1], abs=100)
+    assert len(found) > len(right) * 2 // 3
+    if media.promised is not None:
+        assert media.promised == pytest.approx(12, abs=0.3)
+        assert 8 < media.decoded < 11.5
+
+
+@pytest.mark.parametrize(("begin", "end"), [(50, 80), (70, 75), (45, 55), (10, 20)])
+@pytest.mark.parametrize("name", ["webm", "mkv"])
+def test_words_after_missing_bytes_keep_their_times(tmp_path: Path, name: str, begin: int, end: int) -> None:
+    path = tmp_path / "odd"
+    recipe = Recipe(".webm", "webm", "libopus", {"b": "32k"}, rate=48_000) if name == "webm" else TIMED["mkv"]
+    whole = written(recipe, 24, 1, path)
+    right = heard(path)
+    path.write_bytes(whole[: len(whole) * begin // 100] + whole[len(whole) * end // 100 :])
+
+    media, found = measured(path), heard(path)
+
+    assert found[-1][0] == right[-1][0]
+    assert found[-1][1] == pytest.approx(right[-1][1], abs=100)
+    assert media.duration == pytest.approx(24, abs=0.3)
+    assert media.promised == pytest.approx(24, abs=0.3)

@@ -22,6 +22,7 @@ PARTS = {
     "wav": Recipe(".wav", "wav", "pcm_s16le"),
     "aiff": Recipe(".aiff", "aiff", "pcm_s16be"),
     "m4a": Recipe(".m4a", "ipod", "aac", {"b": "64k"}),
+    "fragments": Recipe(".mp4", "mp4", "aac", {"b": "64k"}, muxing={"movflags": "frag_keyframe+empty_moov"}),
     "flac": Recipe(".flac", "flac", "flac"),
     "au": Recipe(".au", "au", "pcm_s16be"),
     "au-ulaw": Recipe(".au", "au", "pcm_mulaw"),
@@ -113,3 +114,22 @@ def test_a_pause_in_the_second_file_is_silence(tmp_path: Path) -> None:
     path.write_bytes((tmp_path / "part").read_bytes() + path.read_bytes())
 
     assert measure(path).duration == pytest.approx(2 * LENGTH + late / 1000, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["wav", "aiff"])
+@pytest.mark.parametrize("missing", [3000, 3001])  # bytes: all of the first file's words are before them
+def test_a_whole_file_after_one_that_was_cut(tmp_path: Path, name: str, missing: int) -> None:
+    """The first header states an end within the second file."""
+    path = tmp_path / "joined"
+    first, second = part(name, FIRST, 16_000, 1, tmp_path), part(name, SECOND, 48_000, 1, tmp_path)
+    path.write_bytes(first[:-missing] + second)
+
+    check(path)
+
+
+@pytest.mark.parametrize("order", [("m4a", "fragments"), ("m4a", "m4a", "fragments"), ("fragments", "m4a")])
+def test_fragments_before_or_after_an_mp4_without(tmp_path: Path, order: tuple[str, ...]) -> None:
+    path = tmp_path / "joined"
+    path.write_bytes(b"".join(part(name, FIRST, 16_000, 1, tmp_path) for name in order))
+
+    assert measure(path).duration == pytest.approx(len(order) * LENGTH, abs=0.3)
