@@ -104,9 +104,14 @@ class Screen(Silent):
             super().fault(message)
 
     def _draw(self) -> None:
+        """Show the newest rows that fit on the screen; rich would show the oldest."""
         of = f" of {self._total:.0f}" if self._total else ""
-        footer = Text(f"{printable(self._name)}: {max(self._seconds, 0)}{of} s", style="dim")
-        self._live.update(Group(*(_line(turn) for turn in self._turns), footer), refresh=True)
+        position = f"{printable(self._name)}: {max(self._seconds, 0)}{of} s"
+        footer = Text(position, style="dim", no_wrap=True, overflow="ellipsis")
+        console = self._live.console
+        rows = [row for turn in self._turns for row in _line(turn).wrap(console, console.width)]
+        shown = rows[max(0, len(rows) - console.height + 1) :]
+        self._live.update(Group(*shown, footer), refresh=True)
 
 
 def _line(turn: OpenTurn) -> Text:

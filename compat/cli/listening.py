@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from compat.cli.client import CommandFailed
 from compat.cli.sound import RATE, SECOND
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ async def listen(
 
     `fault` is called with the message of each error that does not end the session.
 
-    Exceptions from `sound` are raised after the audio before them has been recognised. Exceptions from websockets are
-    raised if the session ends early.
+    Exceptions from `sound` are raised after the audio before them has been recognised. Raises CommandFailed if the
+    server refuses the settings. Exceptions from websockets are raised if the session ends early; the text of turns that
+    are then incomplete is shown as final, because deltas are not taken back.
     """
     turns = _Turns(captions, fault)
     async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
@@ -75,9 +77,12 @@ async def listen(
                 if turns.complete:
                     break
         except BaseException:
+            turns.interrupted()
             speaking.cancel()
             await asyncio.gather(speaking, return_exceptions=True)
             raise
+        if not turns.complete:
+            turns.interrupted()
         await speaking
     if not turns.complete:
         fault("The server ended the session before the last words.")
@@ -89,6 +94,13 @@ def _session(model: str, language: str | None, prompt: str | None, keywords: Seq
     spoken = {name: value for name, value in given.items() if value}
     audio = {"format": {"type": "audio/pcm", "rate": RATE}, "transcription": {"model": model, **spoken}}
     return {"type": "transcription", "audio": {"input": {**audio, "turn_detection": {"type": "server_vad"}}}}
+
+
+def _accepted(event: Any) -> bool:  # noqa: ANN401 - any of the package's events
+    """Return whether the server accepts the settings with this event. Raises CommandFailed if it refuses them."""
+    if event.type == "error":
+        raise CommandFailed(event.error.message)
+    return bool(event.type == "session.updated")
 
 
 async def _speak(
@@ -116,6 +128,7 @@ class _Turns:
         self._fault = fault
         self._open: dict[str, OpenTurn] = {}
         self._committed: set[str] = set()
+        self._configured = False
         self._cleared = False
 
     @property
@@ -123,6 +136,7 @@ class _Turns:
         return self._cleared and not self._committed
 
     def take(self, event: Any) -> None:  # noqa: ANN401 - any of the package's events
+        self._configured = self._configured or _accepted(event)
         match event.type.removeprefix(_TRANSCRIPTION):
             case "input_audio_buffer.speech_started":
                 self._turn(event).start = event.audio_start_ms / 1000
@@ -139,11 +153,16 @@ class _Turns:
                 self._completed(event.item_id, event.transcript)
             case "failed":
                 self._fault(event.error.message or "A turn could not be recognised.")
-                self._completed(event.item_id, "")
+                self._completed(event.item_id, self._turn(event).settled)
             case "input_audio_buffer.cleared":
                 self._cleared = True
             case "error" if event.error.code != "input_audio_buffer_commit_empty":
                 self._fault(event.error.message)
+
+    def interrupted(self) -> None:
+        """Show the text of turns that will not be completed."""
+        for item, turn in list(self._open.items()):
+            self._completed(item, turn.settled)
 
     def _turn(self, event: Any) -> OpenTurn:  # noqa: ANN401 - any event of an item
         return self._open.setdefault(event.item_id, OpenTurn())

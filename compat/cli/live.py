@@ -42,6 +42,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--model", type=TextParam(), help=f"Model to use.  [default: {listening.MODEL}, or with --to {interpreting.MODEL}]"
 )
 @click.option("--language", "--from", "language", type=TextParam(), help="Language spoken, if known.")
+@click.option("--prompt", type=TextParam(), help="Text that gives the context; not with --to.")
+@click.option(
+    "--keyword", "keywords", type=TextParam(), multiple=True, help="Word that may occur; repeatable; not with --to."
+)
 @click.option("--voice/--no-voice", default=False, help="With --to: play the translation.  [default: no-voice]")
 @click.option("--save-voice", type=_FILE, metavar="FILE.wav", help="With --to: write the spoken translation.")
 @server.options
@@ -62,6 +66,8 @@ def live(
     target: str | None,
     model: str | None,
     language: str | None,
+    prompt: str | None,
+    keywords: tuple[str, ...],
     voice: bool,
     save_voice: Path | None,
     base_url: str,
@@ -77,6 +83,8 @@ def live(
     From the microphone until Ctrl-C, from a recording, or with - from standard input: 16-bit, mono, 24 kHz.
     """
     _check(source, target, shape, voice=voice or save_voice is not None, fast=fast)
+    if target is not None and (prompt or keywords):
+        raise click.UsageError("--prompt and --keyword cannot be combined with --to.")
     if save_voice is not None and save_voice.suffix.lower() != ".wav":
         raise click.UsageError(f"--save-voice writes WAV: name it {save_voice.stem}.wav.")
     if not source:
@@ -98,7 +106,8 @@ def live(
 
         def session(spoken: AsyncGenerator[bytes, None]) -> Awaitable[object]:
             if target is None:
-                return listen(client, spoken, model or listening.MODEL, language, shown, fault)
+                chosen = model or listening.MODEL
+                return listen(client, spoken, chosen, language, shown, fault, prompt=prompt, keywords=keywords)
             languages = Languages(target, language)
             return interpret(client, spoken, model or interpreting.MODEL, languages, shown, voices, fault)
 

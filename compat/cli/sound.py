@@ -107,19 +107,33 @@ def _check_raw(head: bytes) -> None:
 async def microphone(queue: asyncio.Queue[bytes], device: str | None) -> AsyncGenerator[bytes, None]:
     """Yield audio from a microphone, through `queue`, until an empty block is put in the queue.
 
-    Raises click.ClickException if the microphone cannot be opened.
+    Raises click.ClickException if the microphone cannot be opened, or stops by itself.
     """
     sounddevice = recorder()
-    loop = asyncio.get_running_loop()
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def received(data: Any, *_: object) -> None:  # noqa: ANN401 - a buffer of PortAudio's
         loop.call_soon_threadsafe(queue.put_nowait, bytes(data))
+
+    def ended() -> None:
+        stopped.set()
+        queue.put_nowait(b"")
+
+    def finished() -> None:  # also when the stream is closed below, perhaps after the loop
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(ended)
 
     number = int(device) if device and device.isdigit() else device
     with contextlib.ExitStack() as stack:
         try:
             stream = sounddevice.RawInputStream(
-                RATE, blocksize=RATE // 10, device=number, channels=1, dtype="int16", callback=received
+                RATE,
+                blocksize=RATE // 10,
+                device=number,
+                channels=1,
+                dtype="int16",
+                callback=received,
+                finished_callback=finished,
             )
             stack.enter_context(stream)
         except (sounddevice.PortAudioError, ValueError) as exc:
@@ -129,6 +143,10 @@ async def microphone(queue: asyncio.Queue[bytes], device: str | None) -> AsyncGe
             ) from exc
         while piece := await queue.get():
             yield piece
+        if stopped.is_set():
+            raise click.ClickException(
+                "The microphone has stopped: it was unplugged, or the sound system was restarted."
+            )
 
 
 def recorder() -> Any:  # noqa: ANN401 - a module without types

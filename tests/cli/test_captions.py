@@ -42,6 +42,17 @@ def test_tentative_words_are_dim(settled: str, stash: str, shown: str) -> None:
     assert any(line.endswith("Ever tried. Ever failed.") for line in lines)
 
 
+@pytest.mark.parametrize("height", [2, 4])
+def test_the_newest_rows_of_a_long_turn_are_shown(height: int) -> None:
+    out, words = io.StringIO(), [f"word{number:02}" for number in range(30)]  # two in a row
+    console = Console(file=out, force_terminal=True, width=16, height=height, color_system=None, legacy_windows=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        Screen("talk.mp3", live, 0.0).pending([OpenTurn(" ".join(words[:-1]), f" {words[-1]}")])
+
+    newest = words[-2 * (height - 1) :]
+    assert newest == [word for word in words if word in out.getvalue()]
+
+
 def test_control_characters_in_captions_are_removed() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, color_system=None, legacy_windows=False)

@@ -60,11 +60,12 @@ def test_captions_on_standard_output_are_the_transcript(server: RunningServer, f
 
 
 def test_a_prompt_and_keywords_reach_the_session(server: RunningServer, folder: Path) -> None:
-    given = ("--prompt", "Colours", "--keyword", "amber", "--temperature", "0.5")
-    done = call(server, folder, "transcribe", "talk.mp3", "--live", "--fast", *given)
+    given = ("--prompt", "Colours", "--keyword", "amber")
+    for start in (("live",), ("transcribe", "--live", "--temperature", "0.5")):
+        done = call(server, folder, *start, "talk.mp3", "--fast", *given)
 
-    sent = json.dumps(server.dashscope.live.sessions[-1].updates[-1])
-    assert (True, True) == ("Colours" in sent, "amber" in sent)
+        sent = json.dumps(server.dashscope.live.sessions[-1].updates[-1])
+        assert (True, True) == ("Colours" in sent, "amber" in sent)
     assert b"--temperature has no effect: live speech has none.\n" in done.stderr
 
 
@@ -185,10 +186,14 @@ PLAYED = """
 class PortAudioError(Exception): ...
 
 class RawInputStream:
-    def __init__(self, rate, *, blocksize, device, channels, dtype, callback):
+    def __init__(self, rate, *, blocksize, device, channels, dtype, callback, finished_callback):
         assert (24000, 1, "int16", 3) == (rate, channels, dtype, device)
-        self.play = lambda: [callback(sound[at:at + 2 * blocksize], blocksize, None, None)
-                             for at in range(0, len(sound), 2 * blocksize)]
+        self.callback, self.step, self.finished = callback, 2 * blocksize, finished_callback
+    def play(self):
+        for at in range(0, len(sound), self.step):
+            self.callback(sound[at:at + self.step], self.step // 2, None, None)
+        if pathlib.Path("unplugged").exists():
+            self.finished()
     def __enter__(self):
         threading.Thread(target=self.play).start()
     def __exit__(self, *_): ...
@@ -213,6 +218,17 @@ def test_a_microphone_is_captioned_until_ctrl_c(server: RunningServer, folder: P
     assert (0, WORDS) == (status, words((first + rest).decode()))
 
 
+def test_a_microphone_that_stops_ends_the_command(server: RunningServer, folder: Path) -> None:
+    playing = module(folder, "sounddevice", PLAYED)
+    (folder / "microphone.pcm").write_bytes(speech())
+    (folder / "unplugged").touch()
+
+    done = run(server, folder, "live", "--device", "3", more=playing)
+
+    assert (1, WORDS) == (done.returncode, words(done.stdout.decode()))
+    assert b"The microphone has stopped" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -222,6 +238,7 @@ def test_a_microphone_is_captioned_until_ctrl_c(server: RunningServer, folder: P
         (["live", "nothing.mp3"], "'nothing.mp3' does not exist"),
         (["live", "--fast"], "--fast requires a file."),
         (["live", "talk.mp3", "--save-voice", "voice.wav"], "--voice and --save-voice require --to."),
+        (["live", "talk.mp3", "--to", "es", "--keyword", "amber"], "--keyword cannot be combined with --to."),
         (["live", "talk.mp3", "--to", ""], "'--to': It is empty."),
         (["live", "talk.mp3", "--format", "vtt"], "transcribe --live has it, for recordings"),
     ],
@@ -246,6 +263,28 @@ def test_errors_of_audio_server_and_model_fail_the_command(server: RunningServer
     assert not (folder / "bad.txt").exists()
     assert b"start one with `qwen-asr-compat serve`, or use --local" in no_server.stderr
     assert b"no-such-model" in no_model.stderr
+
+
+@pytest.mark.parametrize("start", [("live",), ("transcribe", "--live", "--quiet", "--out", "-")])
+@pytest.mark.parametrize("wrong", [("--model", "no-such-model"), ("--language", "klingon")])
+def test_refused_settings_end_the_command(
+    server: RunningServer, folder: Path, start: tuple[str, ...], wrong: tuple[str, ...]
+) -> None:
+    """The session would otherwise go on with other settings than those that were asked for."""
+    done = call(server, folder, *start, "talk.mp3", "--fast", *wrong)
+
+    assert (1, b"") == (done.returncode, done.stdout)
+    assert wrong[1] in done.stderr.decode()
+
+
+def test_words_of_an_incomplete_turn_are_kept(server: RunningServer, tmp_path: Path) -> None:
+    make("wav", encode(lay(WORDS * 20), rate=24_000), 24_000, 1, tmp_path / "talk.wav")
+    with terminal(command("live", "talk.wav"), tmp_path, environment(server)) as shell:
+        shell.until(WORDS[3])  # by then the first is no longer tentative
+        shell.signal(signal.SIGTERM)
+        shown = shell.rest()
+
+    assert (143, True) == (shell.status, shown.startswith(WORDS[0]))
 
 
 def test_live_can_start_its_own_server(server: RunningServer, folder: Path) -> None:
