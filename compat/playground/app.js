@@ -71,6 +71,7 @@ at("theme").onclick = () => {
   const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
   forBrowser.setItem("theme", next);
   theme(next);
+  document.dispatchEvent(new Event("theme"));
 };
 at("language").onclick = toggle;
 const tabs = document.querySelector("main > [role=tablist]");

@@ -104,6 +104,7 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
   const play = (file) => begin((take, ended) => player(file, take, ended, volume), { aloud: true });
 
   meter(0);
+  document.addEventListener("theme", () => meter(0));
   begun.onclick = () => begin(microphone, { aloud: false });
   part("play").onclick = () => part("file").click();
   part("file").onchange = () => {

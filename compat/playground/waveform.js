@@ -34,6 +34,7 @@ export class Waveform {
     });
     canvas.addEventListener("keydown", (event) => this.#press(event));
     new ResizeObserver(() => this.draw()).observe(canvas);
+    document.addEventListener("theme", () => this.draw());
   }
 
   /** Shows a recording. `colours` are the numbers of its segments' speakers. */

@@ -351,9 +351,12 @@ def test_escape_and_a_click_elsewhere_close_the_key_dialog(page: Page) -> None:
 
 
 def test_dark_and_light(page: Page) -> None:
+    meter = "() => document.getElementById('level').getContext('2d').getImageData(2, 13, 1, 1).data[0]"  # its red
+    light = page.evaluate(meter)
     page.get_by_role("button", name="Light or dark").click()
 
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate(meter) < light
 
 
 def test_a_key_is_kept_in_its_tab_and_not_shown_in_the_code(page: Page) -> None:
