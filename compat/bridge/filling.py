@@ -55,8 +55,8 @@ class Filling:
             return
         if self._patient and quiet.in_word(self._replay.tail(_HEARD), self._link.setup.rate):
             self._due += _STALLED
-        else:
+        self._patient = False
+        if now >= self._due:
             self._caller.fill(_STEP)
             self._left -= _STEP
             self._due = now + _STEP
-        self._patient = False

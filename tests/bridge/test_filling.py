@@ -82,3 +82,15 @@ def test_a_client_that_stops_sending_in_a_word_gets_it_some_seconds_later(model:
             pass
 
     assert client.text == "es1001"
+
+
+@models
+def test_a_word_that_stalled_before_a_reconnection_goes_on_after_it(model: str) -> None:
+    client = listening(model)
+    send(client, silence(600) + word(1001)[:3200], 0.1)
+    client.cut()
+    client.wait(15.0)
+    client.connect()
+    client.settle()
+
+    assert client.text == "es1001/3200"

@@ -105,14 +105,21 @@ def test_speech_before_the_close_is_translated_and_nothing_follows(
     schedule=schedules,
     like=traits,
     updates=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(["de", "fr", "ja"])), min_size=1, max_size=3),
+    slow=st.sampled_from([(0.0, 0.0), (2.0, 12.0)]),
 )
 def test_a_change_of_language_during_speech_loses_no_word(
-    model: str, speech: Speech, schedule: Schedule, like: dict[str, Any], updates: list[tuple[float, str]]
+    model: str,
+    speech: Speech,
+    schedule: Schedule,
+    like: dict[str, Any],
+    updates: list[tuple[float, str]],
+    slow: tuple[float, float],
 ) -> None:
     """A turn may get more text after its result. Without the text of the source, a cut can lose that."""
     responses = 100 if schedule.cuts else like["responses"]
     service = serving(model, {**like, "noise": "", "responses": responses})
-    listening = Listening(service, model, language="es")
+    listening = Listening(service, model, slow, language="es")
+    speech = replace(speech, first=1001)
     pcm, chosen = speech.pcm, ["es"]
     begin = 0
 
