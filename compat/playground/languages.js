@@ -1,5 +1,6 @@
 // The lists of languages: those that a model of the service takes as a parameter, and those that speech is translated into.
 
+import { forBrowser } from "./api.js";
 import { at } from "./dom.js";
 import { say, tag } from "./i18n.js";
 
@@ -28,5 +29,5 @@ export function fill() {
     return made;
   };
   at("target").replaceChildren(group("voiced", VOICED), group("written", WRITTEN));
-  at("target").value = value || (tag() === "en" ? "es" : "zh");
+  at("target").value = value || forBrowser.getItem("target") || (tag() === "en" ? "es" : "zh");
 }

@@ -1,5 +1,6 @@
 // Live translation: what is said and its translation side by side, and its voice. The texts stay over several sessions.
 
+import { forBrowser } from "./api.js";
 import { at, complain, copy, save, tags } from "./dom.js";
 import { say, tag } from "./i18n.js";
 import { Interpretation } from "./interpret.js";
@@ -108,7 +109,10 @@ function loudness() {
 
 export function start() {
   const { focus } = stage(at("panel-translate"), { open, asked, look, over, volume });
-  at("target").onchange = () => talk?.update(asked());
+  at("target").onchange = () => {
+    forBrowser.setItem("target", asked().target);
+    talk?.update(asked());
+  };
   at("mute").onclick = () => {
     at("mute").ariaPressed = String(!muted());
     loudness();

@@ -126,6 +126,8 @@ def test_a_file_is_translated_as_text_and_voice(translating: Page, spoken: Path)
     page.get_by_role("button", name="Clear").press("Enter")
     expect(page.locator("#pairs")).to_be_empty()
     expect(page.locator("#translate-start")).to_be_focused()
+    page.reload()
+    expect(page.locator("#target")).to_have_value("ar")
 
 
 def test_a_language_without_a_voice_is_written_and_the_voice_can_be_muted(translating: Page, spoken: Path) -> None:
