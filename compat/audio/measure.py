@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 import av
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.packet import Packet
 
 from compat.audio import mp4, sniff, structure
 from compat.audio.clock import LEAST_GAP, RECORDERS, began, pauses
 from compat.audio.decode import NOTHING, Track, opened, pause
 from compat.audio.sniff import ByteSpan, Container
-from compat.audio.wav import placeholder
+from compat.audio.wav import caf_seconds, placeholder
 from compat.errors import BadAudio
 
 _SURE = {"wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "mov", "matroska", "flv", "tta", "wv", "ape"}
@@ -141,7 +143,12 @@ def _stated(path: Path, track: Track) -> float:
         file.seek(place.span.start)
         head = file.read(8192)
         fragments = container.format.name.startswith("mov,") and mp4.fragmented(file, place.span)
+        caf = caf_seconds(file, place.span.start) if container.format.name == "caf" else 0.0
     names = set(container.format.name.split(","))
+    if caf:
+        return caf
+    if "dsf" in names:
+        return structure.dsf_seconds(head)
     if "avi" in names:
         return structure.avi_seconds(head)
     if "asf" in names:  # states the duration of the whole file, also with video
@@ -228,17 +235,30 @@ def _end(track: Track, stated: float) -> float | None:
 def _counted(path: Path, stated: float) -> tuple[float, bool]:
     """Return the total duration of all packets, without decoding them, and whether anything was suspect."""
     with opened(path) as track:
-        clock, size, odd = track.clock(), 0, False
+        clock, size, odd, rates = track.clock(), 0, False, set()
         base = float(track.stream.time_base or 0)
         for packet in track.packets():
             size += packet.size
+            rates.add(_rate(packet))
             odd = odd or packet.is_corrupt or pause(packet) or (packet.size > _LEAST and not any(bytes(packet)))
             odd = odd or bool(packet.size and clock.seconds and not packet.duration)
             if not packet.is_discard:
                 clock.feed(packet.pts, (packet.duration or 0) * base)
         span, beside = track.place.span, _BESIDE.get(track.container.format.name)
         unheard = beside is not None and span.end - span.start - size - beside > (_FRAME if stated else 0)
+        odd = odd or len(rates - {None}) > 1  # FFmpeg takes the first one for all packets
         return clock.seconds, odd or unheard or clock.holes or track.damaged
+
+
+def _rate(packet: Packet[AudioStream]) -> int | None:
+    """Return the index of the sample rate in an AAC packet's own header: ADTS, or LATM with a configuration (ISO/IEC
+    14496-3 §1.7.3, §1.A.3). None if it has neither."""
+    head = bytes(memoryview(packet)[:7]) if packet.stream.codec_context.name in ("aac", "aac_latm") else b""
+    if len(head) == 7 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        return head[2] >> 2 & 15
+    if len(head) == 7 and head[0] == 0x56 and head[1] & 0xE0 == 0xE0 and head[3] & 0xC0 == 0:
+        return head[5] << 1 & 14 | head[6] >> 7
+    return None
 
 
 def _paused(path: Path) -> bool:

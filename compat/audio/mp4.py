@@ -14,6 +14,7 @@ _BOXES = 64  # per level
 DRIFT = 2e-4  # of the time: the clocks of a recorder and its audio differ by less
 _PAUSE = 0.1  # seconds by which samples are longer than most
 _PRIMING = 0.3  # seconds of encoder delay that an edit list may remove; more is a cut
+_COMPRESSED = (b"mp4a", b"Opus", b"fLaC", b"ac-3", b"ec-3", b"samr", b"sawb", b".mp3")
 _FRAGMENT = (b"moof", b"mdat", b"sidx", b"styp", b"mfra", b"free", b"emsg", b"prft")
 
 
@@ -58,16 +59,16 @@ def indexed(file: BinaryIO, place: ByteSpan) -> bool:
 def hollow(file: BinaryIO, place: ByteSpan) -> bool:
     """Return whether the file ends in zeros, or part of its encoded audio and video is zeros.
 
-    ALAC and PCM are not examined, because their silence is zeros.
+    PCM, ADPCM and ALAC of more than 16 bits are not examined, because they may have zeros in a row.
     """
     if sniff.zeros(file, max(place.start, place.end - 512), place.end):
         return True
     boxes = list(_inside(file, place.start, place.end))
     moov = next((body for name, body in boxes if name == b"moov"), None)
     tracks = [track for name, track in _inside(file, *moov) if name == b"trak"] if moov else []
-    lossless = any(_lossless(file, track) for track in tracks)
+    plain = any(_plain(file, track) for track in tracks)
     longest = max((body for name, body in boxes if name == b"mdat"), key=lambda body: body[1] - body[0], default=None)
-    return longest is not None and not lossless and sniff.hollow(file, *longest)
+    return longest is not None and not plain and sniff.hollow(file, *longest)
 
 
 def encrypted(file: BinaryIO, place: ByteSpan) -> bool:
@@ -81,8 +82,14 @@ def encrypted(file: BinaryIO, place: ByteSpan) -> bool:
     return bool(codings) and codings <= {b"enca", b"drms"}
 
 
-def _lossless(file: BinaryIO, track: tuple[int, int]) -> bool:
-    return _coding(file, track) not in (None, b"mp4a")
+def _plain(file: BinaryIO, track: tuple[int, int]) -> bool:
+    coding = _coding(file, track)
+    if coding != b"alac":
+        return coding not in (None, *_COMPRESSED)
+    samples = _path(file, track, b"mdia", b"minf", b"stbl", b"stsd") or (0, 0)
+    file.seek(samples[0] + 48)  # ALACSpecificConfig, in a box in the sample description
+    config = file.read(14)
+    return config[:4] != b"alac" or config[13] != 16
 
 
 def _coding(file: BinaryIO, track: tuple[int, int]) -> bytes | None:

@@ -198,7 +198,7 @@ def _mp3(tag: TinyTag, file: BinaryIO, place: ByteSpan) -> float | None:
     head, size = structure.xing(file.read(256)), place.end - place.start
     if head is None or size - head.bytes not in (0, head.own) or not tag.duration or not tag.samplerate:
         return None
-    pace = structure.mpeg_pace(file, place)
+    pace = None if sniff.hollow(file, place.start, place.end) else structure.mpeg_pace(file, place)
     likely = pace and abs(size / pace - tag.duration) <= max(_ROUNDING, _PACE * tag.duration)
     return tag.duration - head.padding / tag.samplerate if likely else None
 

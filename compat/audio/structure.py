@@ -21,6 +21,8 @@ from compat.audio.sniff import ByteSpan
 _PLACES = 17  # prime, so that copies of one file do not begin at all of these places
 _PAGES = 4  # per block, except the last
 _PAGE = 65_536  # bytes of the largest Ogg page
+_LACED = 27 + 255  # bytes of its longest header
+_MOST_PAGES = 2_000_000  # of 20 ms for 11 hours
 _FRAMES = 32_768  # bytes within which a FLAC frame begins, except for exotic files
 _WALKED = 262_144  # bytes of MPEG audio that are parsed frame by frame, in a millisecond or two
 _MPEG = 4096  # bytes that contain a few MPEG frames
@@ -67,14 +69,16 @@ def _blocks(file: BinaryIO, place: ByteSpan, length: int) -> Iterator[bytes]:
 
 
 def mpeg_pace(file: BinaryIO, place: ByteSpan) -> float | None:
-    """Return the bytes per second of MPEG audio from its frame headers; None if there are none, or if a file short
-    enough to be parsed completely has a gap between frames."""
+    """Return the bytes per second of MPEG audio from its frame headers; None if a sample of the file has none, or if a
+    file short enough to be parsed completely has a gap between frames."""
     if place.end - place.start <= _WALKED:
         return _walked_pace(file, place)
     size = seconds = 0.0
     for block in _blocks(file, place, _MPEG):
-        for length, duration in _mpeg_frames(block):
-            size, seconds = size + length, seconds + duration
+        frames = list(_mpeg_frames(block))
+        if not frames:
+            return None
+        size, seconds = size + sum(length for length, _ in frames), seconds + sum(duration for _, duration in frames)
     return size / seconds if seconds else None
 
 
@@ -208,28 +212,39 @@ def _crc8(data: bytes) -> int:
 
 
 def ogg_runs(file: BinaryIO, place: ByteSpan) -> bool:
-    """Return whether all sampled pages are intact and of one stream with increasing times, and the last one ends at the
-    end of the file (RFC 3533 §6). False for chained, concatenated, truncated and damaged files."""
+    """Return whether all pages are there, and sampled ones are intact and of one stream with increasing times (RFC 3533
+    §6). False for chained, concatenated, truncated and damaged files."""
     file.seek(place.start)
-    serials, times, last = {struct.unpack("<I", file.read(28)[14:18].ljust(4))[0]}, [], b""
+    serials, times = {struct.unpack("<I", file.read(28)[14:18].ljust(4))[0]}, []
     blocks = list(_blocks(file, place, 2 * _PAGE))
     for number, block in enumerate(blocks, 1):
-        follows = -1
         for match in islice(_OGG_PAGE.finditer(block), _PAGES if number < len(blocks) else None):
             page = _ogg_page(block, match.start())
             if page is not None:
-                if follows not in (-1, match.start()):
-                    return False
-                follows = match.start() + len(page)
                 time, serial = struct.unpack_from("<qI", page, 6)
                 serials.add(serial)
                 times += [time] if time > 0 else []
                 if not _ogg_checked(page):
                     return False
-                last = page
-    file.seek(max(place.start, place.end - len(last)))
-    whole = bool(last) and file.read(len(last)) == last
-    return whole and len(serials) == 1 and all(before <= after for before, after in pairwise(times))
+    ordered = len(serials) == 1 and all(before <= after for before, after in pairwise(times))
+    return ordered and _ogg_numbered(file, place)
+
+
+def _ogg_numbered(file: BinaryIO, place: ByteSpan) -> bool:
+    """Return whether each page follows the one before it, by position and number, up to the end of the file."""
+    at, next_number = place.start, None
+    for _ in range(_MOST_PAGES):
+        if at >= place.end:
+            break
+        file.seek(at)
+        head = file.read(_LACED)
+        if not head.startswith(b"OggS") or len(head) < 27:
+            return False
+        number, sizes = struct.unpack_from("<I4xB", head, 18)
+        if next_number not in (None, number):
+            return False
+        at, next_number = at + 27 + sizes + sum(head[27 : 27 + sizes]), (number + 1) & 0xFFFFFFFF
+    return at == place.end
 
 
 def ogg_time(page: bytes) -> int:
@@ -317,3 +332,12 @@ def asf_seconds(head: bytes) -> float:
         return 0.0
     played, _, preroll, flags = struct.unpack_from("<QQQI", head, at + 64)
     return 0.0 if flags & 1 else max(0.0, played / 1e7 - preroll / 1e3)
+
+
+# --- DSF ---------------------------------------------------------------------------------------------------------
+
+
+def dsf_seconds(head: bytes) -> float:
+    """Return the duration that the header states (DSF File Format Specification, fmt chunk)."""
+    rate, samples = struct.unpack_from("<I4xQ", head, 56) if len(head) >= 72 else (0, 0)
+    return samples / rate if rate else 0.0

@@ -242,12 +242,17 @@ def _aiff(common: bytes, data: int, end: int) -> Wave | None:
     return Wave(coding, rate, channels, block, data, available - available % block, None, exact=False)
 
 
-def caf(file: BinaryIO, start: int, end: int) -> Wave | None:
-    """Return the header of a CAF with PCM samples in wider containers, else None.
+class _Caf(NamedTuple):
+    """The description of a CAF's samples, and the offset and size of its `data` chunk's content; the size is negative
+    if unknown."""
 
-    See Apple Core Audio Format, Audio Description chunk.
-    """
-    at, shape = start + 8, None
+    shape: bytes
+    data: int
+    length: int
+
+
+def _caf(file: BinaryIO, start: int) -> _Caf | None:
+    at, shape = start + 8, b""
     for _ in range(_CHUNKS):
         file.seek(at)
         head = file.read(12)
@@ -257,11 +262,30 @@ def caf(file: BinaryIO, start: int, end: int) -> Wave | None:
         if name == b"desc":
             shape = file.read(32)
         if name == b"data":
-            break
+            return _Caf(shape, at + 12, length) if len(shape) == 32 else None
         at += 12 + max(0, length)
-    if shape is None or len(shape) < 32 or name != b"data":
+    return None
+
+
+def caf_seconds(file: BinaryIO, start: int) -> float:
+    """Return the duration that the header of a CAF with PCM states, 0 if none."""
+    header = _caf(file, start)
+    if header is None:
+        return 0.0
+    rate, _, _, packet, frames = struct.unpack_from(">d4sIII", header.shape)
+    samples = (header.length - 4) // packet if packet and frames == 1 else 0
+    return max(0, samples) / rate if 1 <= rate < 1 << 31 else 0.0
+
+
+def caf(file: BinaryIO, start: int, end: int) -> Wave | None:
+    """Return the header of a CAF with PCM samples in wider containers, else None.
+
+    See Apple Core Audio Format, Audio Description chunk.
+    """
+    header = _caf(file, start)
+    if header is None:
         return None
-    rate, kind, flags, packet, frames, channels, bits = struct.unpack(">d4sIIIII", shape)
+    rate, kind, flags, packet, frames, channels, bits = struct.unpack(">d4sIIIII", header.shape)
     width = packet // channels if channels else 0
     coding = _CODINGS.get((3 if flags & 1 else 1, 8 * width))
     if (
@@ -273,8 +297,8 @@ def caf(file: BinaryIO, start: int, end: int) -> Wave | None:
         or not 1 <= rate < 1 << 31
     ):
         return None
-    data, order = at + 16, "le" if flags & 2 else "be"
-    available = max(0, (end if length < 0 else min(end, at + 12 + length)) - data)
+    data, order = header.data + 4, "le" if flags & 2 else "be"
+    available = max(0, (end if header.length < 0 else min(end, header.data + header.length)) - data)
     return Wave(coding + order, int(rate), channels, packet, data, available - available % packet, None, exact=False)
 
 

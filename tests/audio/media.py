@@ -29,6 +29,7 @@ class Recipe(NamedTuple):
     sound: bool = True
     picture: bool = False
     muxing: Mapping[str, str] = MappingProxyType({})
+    samples: str | None = None  # format, if not the codec's first
 
 
 RECIPES = {
@@ -124,6 +125,8 @@ def _audio(output: OutputContainer, recipe: Recipe, rate: int, channels: int) ->
     layout = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1"}[recipe.channels or channels]
     stream = output.add_stream(recipe.codec, rate=recipe.rate or rate, options=dict(recipe.options), layout=layout)
     assert isinstance(stream, AudioStream)
+    if recipe.samples:
+        stream.format = recipe.samples
     stream.codec_context.open()
     return stream
 

@@ -25,6 +25,14 @@ TIMED = {
 }
 UNTIMED = {"flac": Recipe(".flac", "flac", "flac"), "avi": Recipe(".avi", "avi", "libmp3lame", AAC)}
 
+HOLED = {
+    "mp3": Recipe(".mp3", "mp3", "libmp3lame", {"b": "64k"}),
+    "alac": Recipe(".m4a", "ipod", "alac", muxing={"movflags": "+faststart"}, samples="s16p"),
+    "opus": Recipe(".mp4", "mp4", "libopus", AAC, rate=48_000, muxing={"movflags": "+faststart"}),
+    "ogg-opus": Recipe(".ogg", "ogg", "libopus", AAC, rate=48_000),
+    "ogg-flac": Recipe(".oga", "ogg", "flac"),
+}
+
 
 def zeros(data: bytes, begin: int, end: int) -> bytes:
     return data[:begin] + bytes(end - begin) + data[end:]
@@ -32,6 +40,10 @@ def zeros(data: bytes, begin: int, end: int) -> bytes:
 
 def rubbish(data: bytes, begin: int, end: int) -> bytes:
     return data[:begin] + random.Random(4).randbytes(end - begin) + data[end:]  # noqa: S311 - no secret
+
+
+def cut(data: bytes, begin: int, end: int) -> bytes:
+    return data[:begin] + data[end:]
 
 
 @functools.cache
@@ -163,3 +175,26 @@ def test_words_after_missing_bytes_keep_their_times(tmp_path: Path, name: str, b
     assert found[-1][1] == pytest.approx(right[-1][1], abs=100)
     assert media.duration == pytest.approx(24, abs=0.3)
     assert media.promised == pytest.approx(24, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("mp3", zeros), ("mp3", rubbish), ("alac", zeros), ("opus", zeros), ("ogg-opus", cut), ("ogg-flac", cut),
+        ("ogg-flac", zeros), ("ogg-flac", rubbish),
+    ],
+)  # fmt: skip
+def test_a_hole_in_a_long_file_is_reported_or_becomes_silence(tmp_path: Path, name: str, damage: object) -> None:
+    path = tmp_path / "odd"
+    whole = written(HOLED[name], 62, 1, path)
+    assert measured(path).promised is None
+    path.write_bytes(damage(whole, len(whole) * 45 // 100, len(whole) * 55 // 100))  # type: ignore[operator]
+
+    media = measured(path)
+
+    assert not media.clean
+    if name == "opus":  # Opus decodes zeros, as silence
+        assert media.duration == pytest.approx(62, abs=0.3)
+    else:
+        assert media.promised == pytest.approx(62, abs=0.3)
+        assert media.decoded == pytest.approx(62 * 0.9, abs=2)

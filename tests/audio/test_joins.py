@@ -133,3 +133,20 @@ def test_fragments_before_or_after_an_mp4_without(tmp_path: Path, order: tuple[s
     path.write_bytes(b"".join(part(name, FIRST, 16_000, 1, tmp_path) for name in order))
 
     assert measure(path).duration == pytest.approx(len(order) * LENGTH, abs=0.3)
+
+
+@pytest.mark.parametrize(("muxer", "suffix"), [("adts", "aac"), ("latm", "latm"), ("mpegts", "ts")])
+@pytest.mark.parametrize("rates", [(16_000, 48_000), (48_000, 16_000)])
+def test_the_length_of_aac_at_two_sample_rates(tmp_path: Path, muxer: str, suffix: str, rates: tuple[int, int]) -> None:
+    """FFmpeg's packets all have the first rate."""
+    path = tmp_path / "joined"
+    recipe, data = Recipe(f".{suffix}", muxer, "aac", {"b": "32k"}), b""
+    for rate in rates:
+        write(recipe, bytes(2 * 32 * rate), rate, 1, str(path))
+        data += path.read_bytes()
+    path.write_bytes(data)
+
+    media = measure(path)
+
+    assert media.duration == pytest.approx(64, abs=0.3)
+    assert media.promised is None

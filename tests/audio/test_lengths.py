@@ -93,13 +93,25 @@ def test_fragments_from_the_middle_of_a_stream_count_as_complete(tmp_path: Path,
     assert media.promised is None
 
 
-@pytest.mark.parametrize("name", ["wav", "rf64", "w64", "aiff", "au"])
+@pytest.mark.parametrize("name", ["wav", "rf64", "w64", "aiff", "au", "caf"])
 def test_a_truncated_pcm_file_reports_its_stated_duration(tmp_path: Path, name: str) -> None:
     data = written(name, tone(SECONDS), 16_000, tmp_path)
     media = probed(data[: len(data) // 2], tmp_path)
 
     assert media.duration == pytest.approx(SECONDS / 2, abs=0.01)
     assert media.promised == pytest.approx(SECONDS, abs=0.01)
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+def test_a_truncated_dsf_reports_its_stated_duration(tmp_path: Path, keep: float) -> None:
+    rate, size = 2_822_400, 4096 * 172  # two seconds
+    form = struct.pack("<4sQIIIIIIQII", b"fmt ", 52, 1, 0, 1, 1, rate, 1, 8 * size, 4096, 0)
+    data = form + struct.pack("<4sQ", b"data", 12 + size) + b"\x69" * size
+    whole = struct.pack("<4sQQQ", b"DSD ", 28, 28 + len(data), 0) + data
+    media = probed(whole[: int(len(whole) * keep)], tmp_path)
+
+    assert media.duration == pytest.approx(2 * keep, abs=0.02)
+    assert media.promised == (None if keep == 1 else pytest.approx(2, abs=0.01))
 
 
 @pytest.mark.parametrize("keep", [0.4, 0.7])
