@@ -94,9 +94,11 @@ export function stage(panel, { open, asked, look, over, volume = () => 1 }) {
       hush();
       talk.close();
       over(talk);
-      const focused = document.activeElement === stopped || document.activeElement === document.body;
+      const dialog = document.querySelector("dialog[open]"); // for another key
+      const focused = [stopped, document.body].includes(document.activeElement);
       inView(log, () => show(false));
       if (focused) begun.focus({ preventScroll: true });
+      dialog?.addEventListener("close", () => begun.focus(), { once: true });
       announce(fault.hidden && talk.line ? say(talk.heard ? "done" : "silent") : ""); // an alert has been announced
     }
   }

@@ -335,6 +335,18 @@ def test_the_page_works_with_the_keyboard(page: Page) -> None:
     expect(page.locator("#file")).to_be_focused()
 
 
+def test_start_has_the_focus_after_another_key_was_entered(page: Page) -> None:
+    refusal = {"error": {"message": "Incorrect API key provided.", "code": "invalid_api_key"}}
+    page.route("**/client_secrets", lambda route: route.fulfill(status=401, json=refusal))
+    page.get_by_role("tab", name="Live").click()
+    page.locator("#start").press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.locator("#key").fill("sk-entered")
+    page.locator("#key").press("Enter")
+
+    expect(page.locator("#start")).to_be_focused()
+
+
 def test_escape_and_a_click_elsewhere_close_the_key_dialog(page: Page) -> None:
     page.locator("#key-open").click()
     page.locator("#key").fill("sk-entered")
