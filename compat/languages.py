@@ -3,7 +3,7 @@
 Codes are DashScope's: ISO 639-1 where it exists, `yue` for Cantonese and `fil` for Filipino (`tl` in Whisper and
 Fun-ASR). Names are those of OpenAI's `verbose_json`. DashScope supports Qwen-ASR's 27 languages (API reference of
 qwen3-asr-flash, 2026-01) and those that Fun-ASR adds (model page, 2026-05). The other rows are Whisper's remaining
-languages and the rest of ISO 639-1 (`kr` is read as Korean).
+languages, the rest of ISO 639-1 (`kr` is read as Korean), and Asturian and Cebuano, which DashScope translates into.
 """
 
 from __future__ import annotations
@@ -169,6 +169,8 @@ ki kikuyu: kik
 kj kuanyama: kua
 kl kalaallisut: kal, greenlandic
 kau kanuri:
+ast asturian:
+ceb cebuano:
 ks kashmiri: kas
 ku kurdish: kur, kmr, ckb
 kv komi: kom

@@ -26,6 +26,12 @@ _WRITTEN = frozenset(
 )
 _OLD_SPOKEN = frozenset("zh en ru fr de pt es it ko ja".split())  # noqa: SIM905
 _OLD_WRITTEN = frozenset("yue id vi th ar hi el tr".split())  # noqa: SIM905
+_TEXT = frozenset(
+    "en zh zh-tw ru ja ko es fr pt de it th vi id ms ar hi he my ta ur bn pl nl ro tr km lo yue cs el sv hu da fi "  # noqa: SIM905
+    "uk bg sr te af hy as ast eu be bs ca ceb hr et gl ka gu is jw kn kk lv lt lb mk mt mr ne az uz no oc or sd "
+    "si sk sl sw fil sq cy fa".split()
+)
+"""Those of Qwen-MT's 92 languages that compat.languages knows, by its codes."""
 _SERVICE = {"no": "nb", "jw": "jv"}
 """DashScope's codes where they differ from those of compat.languages."""
 
@@ -50,6 +56,11 @@ MODELS: Final = (
 )
 
 
+def targets(model: TranslationModel | None) -> frozenset[str]:
+    """Return the codes of the target languages; without `model`, those of text."""
+    return _TEXT if model is None else model.spoken | model.written
+
+
 def find(model: str) -> TranslationModel | None:
     """Return the generation of DashScope's model, or None if it does not translate live speech."""
     return next((row for row in MODELS if re.fullmatch(row.pattern, model)), None)
@@ -67,13 +78,14 @@ def target(language: str, model: TranslationModel | None) -> str | None:
     """Return the service's code of a target language, given as a code, tag or name, or None if it is not offered.
     Without `model`, sentences are translated as text, and the code is that of compat.languages."""
     code = language.strip().lower()
-    if model is not None and code in model.spoken | model.written:
+    if model is not None and code in targets(model):
         return code
     try:
+        if model is None:
+            code = languages.written(language)
+            return code if code in _TEXT else None
         code = languages.parse(language)
     except ValueError:
         return None
-    if model is None:
-        return code
     code = _SERVICE.get(code, code)
-    return code if code in model.spoken | model.written else None
+    return code if code in targets(model) else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from compat import languages
 from compat.dashscope_api.calls import Call, Reply, json_call
 from compat.dashscope_api.chat import URL, Completion
 from compat.dashscope_api.faults import read
@@ -19,19 +20,34 @@ LONGEST = 2000
 """Maximum characters per call. In some scripts a character takes three tokens, and the translation must fit too."""
 MOST_LINES = 40
 
+_NAMES = {
+    "az": "North Azerbaijani",
+    "fa": "Western Persian",
+    "my": "Burmese",
+    "no": "Norwegian Bokmål",
+    "sq": "Tosk Albanian",
+    "uz": "Northern Uzbek",
+}
+"""Qwen-MT's names of languages that have another one in Whisper (Model Studio "Qwen-MT", 2026: 92 languages)."""
+
 _SENTENCE = re.compile("[.!?](?=\\s)\\s*|[\u3002\uff01\uff1f\u0964\u104b\u17d4]\\s*|\n+")
 _SPACE = re.compile(r"\s+")
 
 
 def call(text: str, *, model: str, target: str, terms: Mapping[str, str] | None = None) -> Call:
-    """Return the request to translate `text`. `target` is an English language name or a language code. `terms` maps
-    phrases to their translations; those that the text has are sent, because each costs tokens."""
-    options: dict[str, object] = {"source_lang": "auto", "target_lang": target}
+    """Return the request to translate `text`. `target` is a code of compat.languages. `terms` maps phrases to their
+    translations; those that the text has are sent, because each costs tokens."""
+    options: dict[str, object] = {"source_lang": "auto", "target_lang": name(target)}
     used = [{"source": source, "target": wanted} for source, wanted in (terms or {}).items() if _has(text, source)]
     if used:
         options["terms"] = used
     body = {"model": model, "messages": [{"role": "user", "content": text}], "translation_options": options}
     return json_call(URL, body, rate=model)
+
+
+def name(code: str) -> str:
+    """Return Qwen-MT's English name of a language."""
+    return _NAMES.get(code) or languages.name(code).title()
 
 
 def _has(text: str, phrase: str) -> bool:

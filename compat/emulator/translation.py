@@ -14,25 +14,31 @@ import msgspec
 from starlette.responses import Response
 
 from compat.emulator import refusals, sse
-from compat.emulator.families import LANGUAGES, family
+from compat.emulator.families import family
 from compat.emulator.refusals import Refusal
 from compat.emulator.surface import ApiCall
 from compat.emulator.text import deltas, text_tokens
 
 MAX_TOKENS = 8192
-# Of the 92 languages, those with a name of one word, and Traditional Chinese; the service accepts names and codes.
 NAMES = frozenset(
-    "English Chinese Cantonese Japanese Korean French Spanish German Italian Portuguese Russian Arabic Thai Vietnamese "
-    "Indonesian Malay Turkish Polish Dutch Swedish Danish Finnish Norwegian Icelandic Czech Ukrainian Hindi Tagalog "
-    "Filipino Greek Hebrew Hungarian Romanian Burmese Tamil Urdu Bengali Khmer Lao Bulgarian Serbian Telugu Afrikaans "
-    "Armenian Assamese Asturian Basque Belarusian Bosnian Catalan Cebuano Croatian Estonian Galician Georgian Gujarati "
-    "Javanese Kannada Kazakh Latvian Lithuanian Luxembourgish Macedonian Maltese Marathi Nepali Occitan Odia Sicilian "
-    "Sindhi Sinhala Slovak Slovenian Swahili Venetian Waray Welsh".lower().split()
-) | {"traditional chinese"}
+    "English Chinese Cantonese Japanese Korean French Spanish German Italian Portuguese Russian Arabic Thai "
+    "Vietnamese Indonesian Malay Turkish Polish Dutch Swedish Danish Finnish Icelandic Czech Ukrainian Hindi "
+    "Tagalog Greek Hebrew Hungarian Romanian Burmese Tamil Urdu Bengali Khmer Lao Bulgarian Serbian Telugu "
+    "Afrikaans Armenian Assamese Asturian Basque Belarusian Bosnian Catalan Cebuano Croatian Estonian Galician "
+    "Georgian Gujarati Javanese Kannada Kazakh Latvian Lithuanian Luxembourgish Macedonian Maithili Maltese "
+    "Marathi Nepali Occitan Odia Pangasinan Sicilian Sindhi Sinhala Slovak Slovenian Swahili Venetian "
+    "Waray Welsh".lower().split()
+) | {
+    "traditional chinese", "north azerbaijani", "northern uzbek", "norwegian bokmål", "norwegian nynorsk",
+    "tosk albanian", "western persian", "egyptian arabic", "mesopotamian arabic", "moroccan arabic", "najdi arabic",
+    "north levantine arabic", "south levantine arabic", "ta'izzi-adeni arabic", "tunisian arabic",
+}  # fmt: skip
 CODES = frozenset(
-    "zh_tw nl ro el hu he my ta ur bn km lo bg sr te af hy as ast eu be bs ca ceb hr et gl ka gu jv kn kk lv lt lb mk "
-    "mt mr ne oc scn sd si sk sl vec war cy".lower().split()
+    "en zh zh_tw yue ja ko fr es de it pt ru ar th vi id ms tr pl nl sv da fi is cs uk hi tl el he hu ro my ta ur "  # noqa: SIM905
+    "bn km lo bg sr te af hy as ast eu be bs ca ceb hr et gl ka gu jv kn kk lv lt lb mk mai mt mr ne az uz nb nn "
+    "oc or pag scn sd si sk sl sw sq vec war cy fa arz acm ary ars apc ajp acq aeb".split()
 )
+"""The 92 languages, by name and code."""
 
 
 class MtMessage(msgspec.Struct, frozen=True):
@@ -105,7 +111,7 @@ def _text(ask: MtRequest) -> str:
         raise refusals.algorithm("Exactly one user message is expected")
     options = ask.translation_options
     for language in {options.target_lang, options.source_lang} - {"auto"}:
-        if language.lower() not in NAMES | CODES | LANGUAGES:
+        if language.lower() not in NAMES | CODES:
             raise refusals.algorithm(f"Unsupported language: {language}")
     if options.target_lang == "auto":
         raise refusals.algorithm("Unsupported language: auto")

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from compat import languages
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.dashscope_api import translation
@@ -67,7 +66,7 @@ class Translator:
         *,
         within: float | None = None,
     ) -> str:
-        call = translation.call(text, model=model or self._model, target=languages.name(target).title(), terms=terms)
+        call = translation.call(text, model=model or self._model, target=target, terms=terms)
         call = msgspec.structs.replace(call, within=within)
         try:
             return translation.text(await self._service.send(call, principal))

@@ -10,7 +10,7 @@ from tests.dashscope_api.support import answer, json_of
 
 
 def test_the_request() -> None:
-    call = translation.call("你好", model="qwen-mt-flash", target="English")
+    call = translation.call("你好", model="qwen-mt-flash", target="en")
 
     assert ("POST", "/compatible-mode/v1/chat/completions") == (call.method, call.url)
     assert json_of(call) == {
@@ -20,9 +20,19 @@ def test_the_request() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [("zh", "Chinese"), ("zh-tw", "Traditional Chinese"), ("no", "Norwegian Bokmål"), ("fil", "Tagalog"),
+     ("fa", "Western Persian"), ("my", "Burmese"), ("ceb", "Cebuano")],
+)  # fmt: skip
+def test_the_target_has_qwen_mt_s_name(code: str, name: str) -> None:
+    call = translation.call("Hello.", model="qwen-mt-flash", target=code)
+    assert json_of(call)["translation_options"] == {"source_lang": "auto", "target_lang": name}
+
+
 def test_terms_that_the_text_has_are_sent() -> None:
     terms = {"model studio": "百炼", "river": "河", " ": "空", "": "无"}
-    call = translation.call("Model Studio is here.", model="qwen-mt-flash", target="Chinese", terms=terms)
+    call = translation.call("Model Studio is here.", model="qwen-mt-flash", target="zh", terms=terms)
 
     used = [{"source": "model studio", "target": "百炼"}]
     assert json_of(call)["translation_options"] == {"source_lang": "auto", "target_lang": "Chinese", "terms": used}

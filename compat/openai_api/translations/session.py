@@ -7,7 +7,6 @@ the language of the source, and `dashscope` has DashScope's own parameters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -268,9 +267,9 @@ def _noise_reduction(
 def _language(language: str, native: str) -> str:
     row = translators.find(native)
     if translators.target(language, row) is None:
-        known: Iterable[str] = sorted(row.spoken | row.written) if row else ("a code or an English name",)
+        known = ", ".join(sorted(translators.targets(row)))
         raise BadRequest(
-            f"{native} does not translate into {language[:_LONGEST_NAME]!r}. Known: {', '.join(known)}.",
+            f"{native} does not translate into {language[:_LONGEST_NAME]!r}. Known: {known}.",
             param=LANGUAGE,
         )
     return language

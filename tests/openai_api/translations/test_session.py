@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from compat.catalogue import translators
 from compat.errors import BadRequest
 from compat.openai_api.translations.client_events import TranslationUpdate, decode
 from compat.openai_api.translations.session import TranslationPatch, TranslationSession, apply, view
@@ -217,6 +218,23 @@ def test_a_value_of_a_wrong_type(update: dict[str, Any], param: str) -> None:
     with pytest.raises(BadRequest) as refused:
         patch(update)
     assert (refused.value.param or "").startswith(param)
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "code"),
+    [
+        (TEXT_ONLY, "zh-TW", "zh-tw"),
+        (TEXT_ONLY, "Traditional Chinese", "zh-tw"),
+        (FLAT, "zh-TW", "zh"),
+        (TEXT_ONLY, "nb", "no"),
+        (FLAT, "nb", "nb"),
+        (TEXT_ONLY, "Cebuano", "ceb"),
+        (FLAT, "Cebuano", "ceb"),
+        (TEXT_ONLY, "am", None),
+    ],
+)
+def test_the_target_languages_of_a_model(model: str, language: str, code: str | None) -> None:
+    assert translators.target(language, translators.find(model)) == code
 
 
 def test_the_names_of_ignored_fields_are_bounded() -> None:
