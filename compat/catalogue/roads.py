@@ -99,7 +99,7 @@ def road(
     model, row = resolve(ask.model, aliases, family)
     if row.surface is None:
         raise BadRequest(
-            f"{model} transcribes live speech only; for files use gpt-transcribe or qwen3-asr-flash.", param="model"
+            f"'{ask.model}' is a model for live speech; for files use gpt-transcribe or qwen3-asr-flash.", param="model"
         )
     if row.long and ask.wants_speakers:
         model, row = _diarizing(model, row, aliases, family)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -67,7 +68,7 @@ class Texts:
 
     def end(self) -> None:
         """Parse the body into `fields`. Raises BadRequest."""
-        kind, body = "a JSON object" if self._json else "a URL-encoded form", self._body.removeprefix(codecs.BOM_UTF8)
+        body = self._body.removeprefix(codecs.BOM_UTF8)
         if _crowded(body, b",[{") if self._json else _crowded(body, b"&") or _escaped(body):
             self._check_form()
             raise BadRequest(
@@ -77,8 +78,15 @@ class Texts:
             self.fields = _members(body) if self._json else parse_qsl(body.decode(), keep_blank_values=True)
         except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
             self._check_form()
+            if self._json:
+                place = re.search(r"byte \d+(?=\))", str(exc))
+                where = f" (it breaks at {place[0]})" if place else ""
+                raise BadRequest(
+                    f"The body is not a well-formed JSON object in UTF-8{where}: correct it, or send "
+                    "multipart/form-data."
+                ) from exc
             raise BadRequest(
-                f"The body is not {kind}, although Content-Type says so: send multipart/form-data."
+                "The body is not a URL-encoded form, although Content-Type says so: send multipart/form-data."
             ) from exc
         self._check_form()
 

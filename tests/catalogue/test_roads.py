@@ -73,6 +73,8 @@ REFUSED = [  # requested model, response format, seconds, region → parameter, 
     ("whisper-1", "diarized_json", 10, "us", "model", "Singapore"),
     ("paraformer-v2", "json", 10, "singapore", "model", "qwen3-asr-flash"),
     ("qwen3-asr-flash-realtime", "json", 10, "beijing", "model", "live speech"),
+    ("gpt-live-transcribe", "json", 10, "beijing", "model", "'gpt-live-transcribe' is a model for live speech"),
+    ("gpt-realtime-translate", "json", 10, "beijing", "model", "'gpt-realtime-translate' is a model for live speech"),
     ("whisper-1", "json", 12 * HOUR + 1, "beijing", "file", "43200 s"),
 ]
 

@@ -209,6 +209,23 @@ async def test_audio_in_a_data_url_has_the_size_limit_of_a_file(tmp_path: Path) 
         )
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"url": "u",}', " (it breaks at byte 12)"),
+        (b"{'url': 'u'}", " (it breaks at byte 1)"),
+        (b'{"url": "u"', ""),
+        (b"[]", ""),
+        ('{"url": "u"}'.encode("utf-16"), ""),
+    ],
+)
+async def test_malformed_json_is_refused_with_its_place(body: bytes, place: str, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest) as refused:
+        await received(body, tmp_path, content_type="application/json")
+
+    assert refused.value.message.startswith(f"The body is not a well-formed JSON object in UTF-8{place}: ")
+
+
 async def test_json_values_become_fields(tmp_path: Path) -> None:
     body = b'{"url": "u", "stream": true, "temperature": 0.2, "languages": ["en", "fr"], "count": 2, "o": {"a": 1}}'
 

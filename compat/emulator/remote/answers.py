@@ -7,6 +7,7 @@ over the speech by the letters of the text.
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ import msgspec
 from compat.emulator.engine import Sentence, Word
 from compat.emulator.remote import names
 from compat.emulator.remote.cutting import Piece, Span
-from compat.emulator.text import PUNCTUATION, TOKEN
+from compat.emulator.text import PUNCTUATION, TOKEN, separator
 
 ENDS: Final = (".", "?", "!", "…", "。", "？", "！")
 _TAGGED: Final = re.compile(r"\s*language\s+([^<\n]{1,40}?)\s*<asr_text>\s*")  # Qwen3-ASR without vLLM's cleaning
@@ -123,7 +124,13 @@ def _cleaned(text: str) -> tuple[str, str | None, str | None]:
     if tagged and tagged[1].lower() == "none":
         language = None
     emotion = next((mark for mark in marks if mark in _EMOTIONS), None)
-    return _MARK.sub("", _TAGGED.sub(" ", text)).strip(), language, emotion
+    return _in_one_line(_MARK.sub("", _TAGGED.sub(" ", text))), language, emotion
+
+
+def _in_one_line(text: str) -> str:
+    """Join the lines of a text: whisper.cpp breaks it after each segment, also within a sentence."""
+    lines = filter(None, map(str.strip, text.split("\n")))
+    return functools.reduce(lambda before, after: before + separator(before, after) + after, lines, "")
 
 
 class _Clock:

@@ -8,6 +8,8 @@ the first refusal and left out from then on.
 from __future__ import annotations
 
 import asyncio
+import codecs
+import json
 import os
 import re
 import ssl
@@ -293,12 +295,13 @@ def _suspect(fields: dict[str, list[str]], response: httpx2.Response, *, proven:
 
 
 def _decoded(response: httpx2.Response) -> object:
-    """Return the JSON in a response, None if there is none."""
+    """Return the JSON in a response, None if there is none. A byte order mark, and NaN as Python's json writes it, are
+    accepted."""
     if len(response.content) > _ANSWER:
         return None
     try:
-        decoded: object = msgspec.json.decode(response.content)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        decoded: object = json.loads(response.content.removeprefix(codecs.BOM_UTF8))
+    except (ValueError, RecursionError):
         return None
     return decoded
 

@@ -202,3 +202,15 @@ def test_no_transcript(body: dict[str, Any]) -> None:
 )
 def test_the_message_of_an_error_is_found(body: object) -> None:
     assert "no such model" == answers.problem(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (" Hello, world\n this is\n a test.\n", "Hello, world this is a test."),
+        ("你好，\n世界。\n\n再见。", "你好，世界。再见。"),
+    ],
+)
+def test_a_text_with_a_line_for_each_segment_is_joined(text: str, line: str) -> None:
+    """As whisper.cpp's server writes it."""
+    assert read({"text": text}).text == answers.of_text(text).text == line

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -336,8 +338,10 @@ def test_requests_at_a_time_are_bounded_and_cancelled_ones_make_room(client: Con
         (lambda asked: PlainTextResponse(f"{asked.text}\n"), TEXT),
         (lambda asked: JSONResponse(asked.text), TEXT),
         (body(text=""), ""),
+        (lambda asked: Response(f'{{"text": "{asked.text}", "segments": [{{"avg_logprob": NaN}}]}}'), TEXT),
+        (lambda asked: Response(codecs.BOM_UTF8 + json.dumps({"text": asked.text}).encode()), TEXT),
     ],
-    ids=["text/plain", "a JSON string", "empty"],
+    ids=["text/plain", "a JSON string", "empty", "NaN", "a byte order mark"],
 )
 def test_other_transcripts(client: Connect, answer: Callable[[Received], Response], text: str) -> None:
     with recogniser(answer) as server:
