@@ -26,6 +26,10 @@ from compat.errors import BadAudio
 
 _SURE = {"wav", "w64", "aiff", "au", "caf", "mp3", "flac", "ogg", "mov", "matroska", "flv", "tta", "wv", "ape"}
 _PCM = {"w64", "aiff", "au", "caf"}
+_CODECS = {
+    "aac", "mp3", "mp2", "opus", "vorbis", "flac", "alac", "ac3", "eac3", "amr_nb", "amr_wb", "wmav1", "wmav2",
+    "wmapro", "wmalossless", "wmavoice",
+}  # fmt: skip
 _NEAR = 2.0  # seconds before the stated end at which to start looking for the real end
 _SHORT = 60.0  # seconds; shorter audio is always decoded
 _PATIENCE = 60.0  # seconds of decoding before the count is used instead; a worker call may take twice that
@@ -70,7 +74,7 @@ def measured(path: Path) -> MeasuredSound:
         (container, whole), rate, channels = track.kind(path), first.sample_rate, first.layout.nb_channels
         header, stated, structured = track.place.wave, _stated(path, track), _structured(path, track)
         parts = len(track.links())
-        whole = whole and track.alone and structured is not False and parts < 2
+        whole = whole and track.alone and structured is not False and parts < 2 and _is_usual(track)
         unknown = _unknown(track, stated)
         believed = _believed(track, stated) if stated and parts < 2 and (structured or _fills(track, stated)) else None
         late, packet = _late(path, track, first, silence), first.samples / first.sample_rate
@@ -92,6 +96,12 @@ def measured(path: Path) -> MeasuredSound:
     promised = 0.0 if unknown else max(0.0, stated - max(0.0, skipped))
     promised = max(promised, duration if lost else 0.0)  # as the timestamps state
     return MeasuredSound(container, duration, promised, rate, channels, clean, lost)
+
+
+def _is_usual(track: Track) -> bool:
+    """Return whether the codec is one that every decoder of the container knows."""
+    codec = track.stream.codec_context.codec.canonical_name
+    return codec in _CODECS or codec.startswith("pcm_")
 
 
 def _late(path: Path, track: Track, first: AudioFrame, silence: float) -> float:

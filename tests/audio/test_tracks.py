@@ -212,3 +212,8 @@ def test_a_default_track_in_an_unknown_codec_is_replaced_by_the_next(tmp_path: P
     path.write_bytes(path.read_bytes().replace(b"A_OPUS", b"A_ZZZZ", 1))
 
     assert SAID == heard(path)
+
+
+@pytest.mark.parametrize(("codec", "clean"), [("wavpack", False), ("tta", False), ("flac", True), ("libmp3lame", True)])
+def test_a_rare_codec_in_a_common_container_is_re_encoded(tmp_path: Path, codec: str, clean: bool) -> None:
+    assert measure(recorded(tmp_path / "a", "matroska", codec, [SPEECH])).clean is clean
