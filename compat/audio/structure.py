@@ -22,7 +22,7 @@ _PLACES = 17  # prime, so that copies of one file do not begin at all of these p
 _PAGES = 4  # per block, except the last
 _PAGE = 65_536  # bytes of the largest Ogg page
 _LACED = 27 + 255  # bytes of its longest header
-_MOST_PAGES = 2_000_000  # of 20 ms for 11 hours
+_MOST = 2_000_000  # pages or chunks: of 20 ms for 11 hours
 _FRAMES = 32_768  # bytes within which a FLAC frame begins, except for exotic files
 _WALKED = 262_144  # bytes of MPEG audio that are parsed frame by frame, in a millisecond or two
 _MPEG = 4096  # bytes that contain a few MPEG frames
@@ -233,7 +233,7 @@ def ogg_runs(file: BinaryIO, place: ByteSpan) -> bool:
 def _ogg_numbered(file: BinaryIO, place: ByteSpan) -> bool:
     """Return whether each page follows the one before it, by position and number, up to the end of the file."""
     at, next_number = place.start, None
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MOST):
         if at >= place.end:
             break
         file.seek(at)
@@ -298,7 +298,8 @@ def segment_end(file: BinaryIO, place: ByteSpan) -> int | None:
 
 
 def avi_fits(file: BinaryIO, place: ByteSpan) -> bool:
-    """Return whether the file ends at the end of its last RIFF chunk; there is one per gigabyte."""
+    """Return whether the file ends at the end of its last RIFF chunk; there is one per gigabyte. In the first one, each
+    chunk of audio and video has to follow the one before it."""
     at = place.start
     while at < place.end:
         file.seek(at)
@@ -306,7 +307,25 @@ def avi_fits(file: BinaryIO, place: ByteSpan) -> bool:
         if not head.startswith(b"RIFF"):
             return False
         at += 8 + struct.unpack_from("<I", head, 4)[0]
-    return at == place.end
+    return at == place.end and _avi_runs(file, place)
+
+
+def _avi_runs(file: BinaryIO, place: ByteSpan) -> bool:
+    file.seek(place.start)
+    head = file.read(_PAGE)
+    movie = head.find(b"movi")
+    if movie < 4:
+        return False
+    at, end = place.start + movie + 4, place.start + movie + int.from_bytes(head[movie - 4 : movie], "little")
+    for _ in range(_MOST):
+        if at >= end:
+            break
+        file.seek(at)
+        name, length = struct.unpack("<4sI", file.read(8).ljust(8, b"\0"))
+        if not name.isalnum():
+            return False
+        at += 12 if name == b"LIST" else 8 + length + length % 2
+    return end <= at <= end + 1
 
 
 def avi_hollow(file: BinaryIO, place: ByteSpan) -> bool:

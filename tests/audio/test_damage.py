@@ -29,6 +29,7 @@ HOLED = {
     "mp3": Recipe(".mp3", "mp3", "libmp3lame", {"b": "64k"}),
     "alac": Recipe(".m4a", "ipod", "alac", muxing={"movflags": "+faststart"}, samples="s16p"),
     "opus": Recipe(".mp4", "mp4", "libopus", AAC, rate=48_000, muxing={"movflags": "+faststart"}),
+    "avi": Recipe(".avi", "avi", "pcm_s16le"),
     "ogg-opus": Recipe(".ogg", "ogg", "libopus", AAC, rate=48_000),
     "ogg-flac": Recipe(".oga", "ogg", "flac"),
 }
@@ -180,7 +181,8 @@ def test_words_after_missing_bytes_keep_their_times(tmp_path: Path, name: str, b
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("mp3", zeros), ("mp3", rubbish), ("alac", zeros), ("opus", zeros), ("ogg-opus", cut), ("ogg-flac", cut),
+        ("mp3", zeros), ("mp3", rubbish), ("alac", zeros), ("opus", zeros), ("avi", zeros), ("avi", rubbish),
+        ("ogg-opus", cut), ("ogg-flac", cut),
         ("ogg-flac", zeros), ("ogg-flac", rubbish),
     ],
 )  # fmt: skip
