@@ -60,6 +60,22 @@ def test_a_break_repeats_short_turns_that_were_spoken_while_the_first_was_transl
 
 
 @models
+@pytest.mark.parametrize("place", range(8, 24, 3))
+def test_a_turn_may_begin_before_the_first_has_its_result(model: str, place: int) -> None:
+    client = Listening(TranslateService(model=model, speech=False, late=1), model, language="es")
+    client.connect()
+    client.append(silence(600) + b"".join(word(number) + silence(700) for number in (1001, 1002, 1003)))
+    for _ in range(place):
+        client.deliver()
+    client.cut()
+    client.connect()
+    client.settle()
+
+    assert client.text == "es1001 es1002 es1003"
+    client.check()
+
+
+@models
 def test_a_break_repeats_speech_whose_translation_has_not_begun(model: str) -> None:
     client = Listening(TranslateService(model=model, speech=False, settles=False), model, language="es")
     client.connect()
