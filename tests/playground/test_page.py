@@ -142,38 +142,40 @@ def test_speakers_are_coloured(page: Page, beginning: Path) -> None:
     expect(page.locator("#tags")).not_to_contain_text("chunking_strategy")
 
 
-def test_long_files_are_listed_in_every_tab(page: Page, server: RunningServer, speech: Path, beginning: Path) -> None:
-    server.fail(Rule("submit", Hang()))
-    submitted = server.counts["submit"]
-    page.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
-    page.evaluate("localStorage.setItem('jobs', 'of another program')")
-    page.reload()
-    transcribe(page, beginning, "Times and subtitles")
-    expect(page.get_by_role("listitem")).to_contain_text(re.compile(r"speech\.wav.*(waiting|transcribing) · \d+ s"))
-    page.context.set_offline(True)
-    expect(page.get_by_role("listitem")).to_contain_text("the server does not answer")
-    page.context.set_offline(False)
-    expect(page.get_by_role("listitem")).not_to_contain_text("the server does not answer")
-    expect(page.get_by_role("button", name="Transcribe")).to_be_enabled()
-    server.counts.wait_for(lambda: server.counts["submit"] > submitted)
-    transcribe(page, speech, "Times and subtitles")
-    expect(page.get_by_role("listitem")).to_have_count(2)
-    page.reload()
-    expect(page.get_by_role("listitem")).to_have_count(2)
+def test_long_files_are_listed_in_every_tab(tab: Page, speech: Path, beginning: Path) -> None:
+    with running_server(remembering(), job_retention=60.0) as server:  # a job is opened after another tab has read it
+        tab.goto(server.base_url.removesuffix("/v1"))
+        server.fail(Rule("submit", Hang()))
+        submitted = server.counts["submit"]
+        tab.add_init_script("Object.defineProperty(HTMLMediaElement.prototype, 'duration', {get: () => 301})")
+        tab.evaluate("localStorage.setItem('jobs', 'of another program')")
+        tab.reload()
+        transcribe(tab, beginning, "Times and subtitles")
+        expect(tab.get_by_role("listitem")).to_contain_text(re.compile(r"speech\.wav.*(waiting|transcribing) · \d+ s"))
+        tab.context.set_offline(True)
+        expect(tab.get_by_role("listitem")).to_contain_text("the server does not answer")
+        tab.context.set_offline(False)
+        expect(tab.get_by_role("listitem")).not_to_contain_text("the server does not answer")
+        expect(tab.get_by_role("button", name="Transcribe")).to_be_enabled()
+        server.counts.wait_for(lambda: server.counts["submit"] > submitted)
+        transcribe(tab, speech, "Times and subtitles")
+        expect(tab.get_by_role("listitem")).to_have_count(2)
+        tab.reload()
+        expect(tab.get_by_role("listitem")).to_have_count(2)
 
-    other = page.context.new_page()
-    other.goto(page.url)
-    other.get_by_role("button", name="Cancel speech.wav").click()
-    expect(other.get_by_role("status")).to_have_text("speech.wav: Cancelled")
-    expect(page.get_by_role("listitem")).to_have_count(1)
-    other.close()
+        other = tab.context.new_page()
+        other.goto(tab.url)
+        other.get_by_role("button", name="Cancel speech.wav").click()
+        expect(other.get_by_role("status")).to_have_text("speech.wav: Cancelled")
+        expect(tab.get_by_role("listitem")).to_have_count(1)
+        other.close()
 
-    page.get_by_role("button", name="Open beckett.wav").click()
-    expect(page.locator("#transcript")).to_contain_text(SAID)
-    expect(page.locator("#result")).to_contain_text("This tab does not have the recording")
-    page.get_by_role("button", name="Remove beckett.wav").click()
-    expect(page.get_by_role("list")).to_be_hidden()
-    assert page.evaluate("localStorage.getItem('jobs')") is None
+        tab.get_by_role("button", name="Open beckett.wav").click()
+        expect(tab.locator("#transcript")).to_contain_text(SAID)
+        expect(tab.locator("#result")).to_contain_text("This tab does not have the recording")
+        tab.get_by_role("button", name="Remove beckett.wav").click()
+        expect(tab.get_by_role("list")).to_be_hidden()
+        assert tab.evaluate("localStorage.getItem('jobs')") is None
 
 
 def test_a_long_file_shows_its_progress(tab: Page, speech: Path) -> None:
