@@ -94,6 +94,7 @@ class Calls:
         self._realtime.check(request)
         opened = translating(single_values(request.query_params.multi_items()), request.headers, ())
         principal, carried = self._realtime.identify_translator(opened, request)
+        request.state.entry.caller = principal.name
         text, session = await _offered(request)
         translation = self._realtime.translation(opened.model, carried, _translation(session) if session else None)
         offer = sdp.parse(text)
@@ -176,7 +177,9 @@ class Calls:
     def _admitted(self, request: Request) -> Admitted:
         """Return the caller. Raises CompatError."""
         self._realtime.check(request)
-        return self._realtime.identify(opening_of(request), request)
+        admitted = self._realtime.identify(opening_of(request), request)
+        request.state.entry.caller = admitted.principal.name
+        return admitted
 
     def _owner(self, principal: Principal) -> str:
         """Return the owner of a principal's calls: one for a key and the client secrets that it has issued.

@@ -61,6 +61,7 @@ THERE = re.compile(rf".*({_THERE}(?:/(?!audio/|dashscope/|models|realtime)[^/]+)
 _NEAR = re.compile(
     r"(/api)?(/v\d+)*(/audio)*/((?P<translation>translat(e|ions?))|transcri(be|ptions?)|inference|asr|stt|speech-to-text)"
 )
+_TRANSLATED = re.compile(r"/v1/realtime/translations(/calls/[^/]+(?:/hangup)?)")  # calls of both kinds have one path
 _NO_DEPLOYMENT = re.compile(r"/+openai/+deployments/+audio/+(transcriptions|translations)/*")
 
 
@@ -85,6 +86,8 @@ def unknown(method: str, path: str, sent: str = "") -> NotFound:
     sent = (sent or path)[:200]
     if _NO_DEPLOYMENT.fullmatch(sent):
         return NotFound(f"{sent} has no deployment name: insert it before /audio.", code="unknown_url")
+    if call := _TRANSLATED.fullmatch(path):
+        return NotFound(f"There is no {method} {sent} here, but /v1/realtime{call[1][:200]}.", code="unknown_url")
     match = THERE.fullmatch(path.lower())
     if not match and (near := _NEAR.fullmatch(path.lower())):
         kind = "translations" if near["translation"] else "transcriptions"

@@ -178,6 +178,7 @@ def test_a_secret_is_not_issued_without_a_key(server: RunningServer) -> None:
         ("?model=whisper-1", 400, "model"),
         ("?model=qwen3-asr-flash-realtime", 400, "model"),
         (f"?model={MODEL}&intent=transcription", 400, "intent"),
+        (f"?model={MODEL}&call_id=rtc_1", 400, "call_id"),
     ],
 )
 async def test_a_refused_handshake(server: RunningServer, query: str, status: int, param: str) -> None:

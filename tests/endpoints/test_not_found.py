@@ -63,6 +63,12 @@ def test_other_paths_get_no_suggestion(path: str) -> None:
     assert f"There is no GET {path} here." == unknown("GET", path).message
 
 
+@pytest.mark.parametrize("call", ["/calls/rtc_1", "/calls/rtc_1/hangup"])
+def test_a_call_that_translates_has_the_path_of_all_calls(call: str) -> None:
+    sent = f"/v1/realtime/translations{call}"
+    assert unknown("POST", sent).message == f"There is no POST {sent} here, but /v1/realtime{call}."
+
+
 def test_a_long_path_is_truncated_in_the_error() -> None:
     assert len(unknown("GET", "/" + "a" * 9000 + "/models").message) < 500
 

@@ -47,6 +47,8 @@ ENTRIES: list[tuple[dict[str, Any], list[str]]] = [
         ['path="/v1/audio/transcriptions"'],
     ),
     ({**DONE, "path": "/v1/made/up"}, ['path="other"']),
+    ({**DONE, "path": "/v1/realtime/translations/calls"}, ['path="/v1/realtime/translations/calls"']),
+    ({**DONE, "path": "/v1/realtime/calls/rtc_1/hangup"}, ['path="/v1/realtime/calls"']),
     (
         {**DONE, "upload_ms": 250.0, "render_ms": 20.0},
         ['compat_stage_seconds_sum{stage="upload"} 0.25', 'compat_stage_seconds_sum{stage="render"} 0.02'],

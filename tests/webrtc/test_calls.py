@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from compat.emulator.engines.tones import Tones, encode, lay
 from compat.endpoints.calls import PENDING
 from compat.webrtc.port import bind
+from tests.polling import until
 from tests.running import running_server
 from tests.webrtc.caller import Caller, Microphone, calling
 from tests.webrtc.offers import CHROMIUM, SESSION, VIDEO, text
@@ -321,6 +323,19 @@ async def test_without_keys_all_clients_are_one_owner() -> None:
             placed = await post(server.base_url, headers={"authorization": f"Bearer {secret}"})
             async with sdk(server.base_url, "none-needed") as other:
                 await other.realtime.calls.hangup(placed.headers["location"].rpartition("/")[2])
+
+
+@pytest.mark.parametrize("path", ["/realtime/calls", "/realtime/translations/calls?model=gpt-realtime-translate"])
+async def test_a_request_for_a_call_is_logged_with_its_caller(
+    base: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "compat.access"):
+        response = await post(base, "v=1", path=path)
+        number = response.headers["x-request-id"]
+        await asyncio.to_thread(until, lambda: number in str([vars(record) for record in caplog.records]))
+    fields = (vars(record)["fields"] for record in caplog.records if record.name == "compat.access")
+    [line] = [each for each in fields if each["request_id"] == number]
+    assert (line["caller"], line["error"]) == ("key-1", "invalid_offer")
 
 
 async def test_calls_by_sip_are_not_offered(base: str) -> None:

@@ -49,7 +49,9 @@ def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Seq
     asks for anything but a transcription session.
     """
     if query.get("intent", "") not in _INTENTS:
-        raise BadRequest("intent should be 'transcription': no other kind of session is offered.", param="intent")
+        elsewhere = "live translation is at /v1/realtime/translations" if query["intent"] == "translation" else None
+        reason = elsewhere or "no other kind of session is offered"
+        raise BadRequest(f"intent should be 'transcription': {reason}.", param="intent")
     if "translate" in query.get("model", ""):
         raise BadRequest(
             "Live translation is at /v1/realtime/translations; here, name a model that transcribes.", param="model"
@@ -69,6 +71,8 @@ def translating(query: Mapping[str, str], headers: Mapping[str, str], protocols:
     client secret names it."""
     if query.get("intent"):
         raise BadRequest("A translation session takes no intent.", param="intent")
+    if query.get("call_id"):
+        raise BadRequest("To join a call, connect to /v1/realtime with its call_id.", param="call_id")
     return Opening(
         model=query.get("deployment", "").strip() or query.get("model", "").strip() or None,
         credential=credentials.shown([headers.get("authorization", "")], _other_key(query, headers, protocols)) or None,

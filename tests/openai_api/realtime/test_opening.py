@@ -75,3 +75,4 @@ def test_another_type_of_session_is_refused(query: dict[str, str], param: str) -
         opening(query, {}, [])
 
     assert param == refused.value.param
+    assert ("/v1/realtime/translations" in refused.value.message) is ("translat" in str(query))
