@@ -84,7 +84,7 @@ def speakable(text: str, seconds: float) -> bool:
     return _weight(text) <= _FASTEST * seconds
 
 
-def alike(one: str, other: str) -> bool:
+def similar(one: str, other: str) -> bool:
     """Return whether two texts are similar enough to be transcripts of the same words."""
     left, right = _letters(one)[:_COMPARED], _letters(other)[:_COMPARED]
     return SequenceMatcher(None, left, right, autojunk=False).ratio() >= _ALIKE

@@ -53,7 +53,7 @@ def gap(before: str, after: str) -> str:
     return " " if phrased else space(before, after)
 
 
-def apart(before: str, after: str) -> bool:
+def word_ends_between(before: str, after: str) -> bool:
     """Whether a word ends between a text and what follows it."""
     if not before or not after or before[-1].isspace() or after[0].isspace():
         return True

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from compat.echo import Echo, alike, brief, speakable, without
+from compat.echo import Echo, brief, similar, speakable, without
 from compat.transcript import Segment, Transcript
 
 LIST = "Bulge Bracket, Qwen, Model Studio"
@@ -98,7 +98,7 @@ def test_text_must_be_speakable_in_its_duration(text: str, seconds: float, can_b
     ],
 )
 def test_similar_texts_are_recognised(one: str, other: str, same: bool) -> None:
-    assert same == alike(one, other)
+    assert same == similar(one, other)
 
 
 def test_long_contexts_and_texts_are_compared_quickly() -> None:

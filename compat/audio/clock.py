@@ -107,7 +107,7 @@ class Clock:
         self._film = bool(pictures)
         self._recorded = container.format.name.startswith(RECORDERS)
 
-    def damaged(self) -> None:
+    def note_loss(self) -> None:
         """Note that packets were lost before the next one."""
         self._damaged = True
 

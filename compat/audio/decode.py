@@ -103,7 +103,7 @@ class Track:
         FFmpeg either reads only the first or fails if the next has another codec, rate or number of channels."""
         links = self.links()
         if len(links) < 2:
-            yield from self.own()
+            yield from self.own_packets()
         for begin, end in pairwise([*links, self.place.span.end] if len(links) > 1 else []):
             try:
                 track = _linked(self.path, self.place.span._replace(start=begin, end=end))
@@ -111,10 +111,10 @@ class Track:
                 self.damaged = True
                 continue
             with track.container:
-                yield from track.own()
+                yield from track.own_packets()
             self.damaged = self.damaged or track.damaged
 
-    def own(self) -> Iterator[Packet[AudioStream]]:
+    def own_packets(self) -> Iterator[Packet[AudioStream]]:
         """Yield the packets of this container alone, as far as its demuxer can resume after damage."""
         for _ in range(_STOPS):
             try:
@@ -135,7 +135,7 @@ class Track:
                 clock.restart(cast("InputContainer", stream.container), stream)
             self.damaged = self.damaged or packet.is_corrupt
             if position.jumps(packet) and alone:
-                clock.damaged()
+                clock.note_loss()
             try:
                 decoded = packet.decode()
             except av.FFmpegError:
@@ -144,7 +144,7 @@ class Track:
                     yield (silent := _silent(packet)), clock.feed(packet.pts, silent.samples / silent.sample_rate)
                     continue
                 self.damaged, failures = True, failures + 1
-                clock.damaged()
+                clock.note_loss()
                 if failures > _FAILURES:
                     return
                 continue

@@ -72,12 +72,14 @@ def measured(path: Path) -> MeasuredSound:
         if first is None:
             raise BadAudio(NOTHING)
         (container, whole), rate, channels = track.kind(path), first.sample_rate, first.layout.nb_channels
-        header, stated, structured = track.place.wave, _stated(path, track), _structured(path, track)
+        header, stated, structured = track.place.wave, _stated_duration(path, track), _structured(path, track)
         parts = len(track.links())
         whole = whole and track.alone and structured is not False and parts < 2 and _is_usual(track)
         unknown = _unknown(track, stated)
-        believed = _believed(track, stated) if stated and parts < 2 and (structured or _fills(track, stated)) else None
-        late, packet = _late(path, track, first, silence), first.samples / first.sample_rate
+        believed = (
+            _end_by_packets(track, stated) if stated and parts < 2 and (structured or _fills(track, stated)) else None
+        )
+        late, packet = _lateness(path, track, first, silence), first.samples / first.sample_rate
     if header is not None and header.coding is not None and parts < 2:
         return MeasuredSound(
             container, header.duration, stated, rate, channels, whole and not _differ(stated, header.duration)
@@ -104,7 +106,7 @@ def _is_usual(track: Track) -> bool:
     return codec in _CODECS or codec.startswith("pcm_")
 
 
-def _late(path: Path, track: Track, first: AudioFrame, silence: float) -> float:
+def _lateness(path: Path, track: Track, first: AudioFrame, silence: float) -> float:
     """Return by how many seconds the audio, including silence before it, begins after its track; negative if before."""
     if track.container.format.name == "ogg" and track.stream.codec_context.codec.name == "flac":
         return _ogg_flac_begin(path)
@@ -118,7 +120,7 @@ def _ogg_flac_begin(path: Path) -> float:
     """Return the start time of FLAC in Ogg, from its first page: FFmpeg reports 0 even if the recording of a stream
     began in its middle."""
     with opened(path) as track:
-        packets = track.own()
+        packets = track.own_packets()
         first = next(packets)
         page = [first, *itertools.takewhile(lambda packet: packet.pos == first.pos, packets)]
         length = sum(packet.duration or 0 for packet in page)
@@ -132,7 +134,7 @@ def _length(path: Path, believed: float | None, stated: float) -> _Length:
     odd = believed is not None and believed >= _SHORT and _paused(path)
     if believed is not None and believed >= _SHORT and not odd:
         return _Length(believed)
-    duration, odd = _counted(path, stated) if believed is None else (believed, odd)
+    duration, odd = _counted_duration(path, stated) if believed is None else (believed, odd)
     if odd or duration < _SHORT or _differ(stated, duration):
         length = _decoded(path, duration)
         return length._replace(odd=odd or length.odd)
@@ -144,7 +146,7 @@ def _differ(stated: float, measured: float) -> bool:
     return bool(stated) and abs(stated - measured) > max(0.1, stated / 100)
 
 
-def _stated(path: Path, track: Track) -> float:
+def _stated_duration(path: Path, track: Track) -> float:
     """Return the duration stated in the header, 0 if FFmpeg would guess it from the bit rate."""
     container, stream, place = track.container, track.stream, track.place
     if place.wave is not None:
@@ -222,7 +224,7 @@ def _fills(track: Track, stated: float) -> bool:
     return track.container.format.name in _PCM and abs(stated * rate - (span.end - span.start)) < _SLACK + stated
 
 
-def _believed(track: Track, stated: float) -> float | None:
+def _end_by_packets(track: Track, stated: float) -> float | None:
     """Return the end of the audio according to the packets near the stated end; None if it disagrees."""
     end = _end(track, stated)
     return None if end is None or _differ(stated, end) else end
@@ -238,11 +240,11 @@ def _end(track: Track, stated: float) -> float | None:
         track.container.seek(start + int(max(stated - _NEAR, 0) / stream.time_base), stream=stream)
     except av.FFmpegError:
         return None
-    ends = [packet.pts + (packet.duration or 0) for packet in track.own() if packet.pts is not None]
+    ends = [packet.pts + (packet.duration or 0) for packet in track.own_packets() if packet.pts is not None]
     return float((max(ends) - start) * stream.time_base) if ends and not track.damaged else None
 
 
-def _counted(path: Path, stated: float) -> tuple[float, bool]:
+def _counted_duration(path: Path, stated: float) -> tuple[float, bool]:
     """Return the total duration of all packets, without decoding them, and whether anything was suspect."""
     with opened(path) as track:
         clock, size, odd, rates = track.clock(), 0, False, set()

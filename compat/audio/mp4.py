@@ -171,7 +171,7 @@ def _tracks(file: BinaryIO, place: ByteSpan) -> Iterator[tuple[float, float | No
         times = media and _path(file, media, b"minf", b"stbl", b"stts")
         edits = _path(file, track, b"edts", b"elst")
         if scale and times:
-            yield _sum(file, times) / scale, None if edits is None else _played(file, edits) / movie
+            yield _sum(file, times) / scale, None if edits is None else _played_length(file, edits) / movie
 
 
 def _inside(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
@@ -227,7 +227,7 @@ def _sum(file: BinaryIO, times: tuple[int, int]) -> int:
     return sum(number * length for number, length in zip(pairs[::2], pairs[1::2], strict=True))
 
 
-def _played(file: BinaryIO, edits: tuple[int, int]) -> int:
+def _played_length(file: BinaryIO, edits: tuple[int, int]) -> int:
     """Return the length that a single edit plays, in the movie's time scale (elst); 0 for other edit lists."""
     file.seek(edits[0])
     content = file.read(min(28, edits[1] - edits[0]))

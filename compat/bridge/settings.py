@@ -90,7 +90,7 @@ def setup(session: Session) -> Setup:
         model=session.native,
         format="opus" if session.sound.encoding == "opus" else "pcm",
         rate=row.rate or (8000 if telephone else 16_000),
-        language=session.spoken,
+        language=session.language_code,
         context=context(session.prompt, rest) if row.context and session.guided else "",
         detection=detection(session.vad),
         vocabulary=words,

@@ -212,7 +212,7 @@ def _refit(ask: Ask, media: Media, row: Model) -> bool:
     return odd or media.size > limits.size or media.container not in limits.containers or _mixed(ask, media, row)
 
 
-def kept(request: Request) -> int:
+def kept_channels(request: Request) -> int:
     """Return the number of channels that re-encoding keeps apart: up to the last one that the request names, 2 to 8; 1
     for a mix of all."""
     wanted = request.options.get("channel_id")
@@ -220,7 +220,7 @@ def kept(request: Request) -> int:
     return min(_APART, max(2, *(channel + 1 for channel in named))) if named and request.media.channels > 1 else 1
 
 
-def counted(request: Request) -> float:
+def counted_seconds(request: Request) -> float:
     """Return the seconds of audio that a request counts as, 0 if the length is unknown. Each channel that it names is
     transcribed, and billed, on its own."""
     named = request.options.get("channel_id")

@@ -61,7 +61,7 @@ def takes(model: str) -> bool:
     return "vocabulary_id" in (live_row.parameters if live_row else resolve(model, {})[1].options)
 
 
-def most(model: str) -> int:
+def max_words(model: str) -> int:
     """Return the maximum number of words in a list for a model."""
     return 500 if re.fullmatch(_SMALLER, model) else 2000
 
@@ -99,9 +99,9 @@ def checked(words: Iterable[HotWord], model: str) -> tuple[HotWord, ...]:
             raise BadRequest(
                 f"vocabulary[{number}] repeats a word with another weight.", param=f"vocabulary[{number}].weight"
             )
-    if not 1 <= len(found) <= most(model):
+    if not 1 <= len(found) <= max_words(model):
         raise BadRequest(
-            f"vocabulary has {len(found)} words; a list for {model} has 1 to {most(model)}.", param="vocabulary"
+            f"vocabulary has {len(found)} words; a list for {model} has 1 to {max_words(model)}.", param="vocabulary"
         )
     if (supers := Counter(word.weight for word in found.values())[SUPER]) > MOST_SUPER:
         raise BadRequest(f"{supers} words have the weight {SUPER}; {MOST_SUPER} may.", param="vocabulary")

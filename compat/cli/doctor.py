@@ -18,7 +18,7 @@ from rich.text import Text
 from compat.catalogue import live, models, translators
 from compat.cli import checks
 from compat.cli.checks import TIMEOUT, Finding
-from compat.cli.greeting import greeted
+from compat.cli.greeting import greet
 from compat.cli.serving import remote
 from compat.config import extras
 from compat.config.principal import Principal
@@ -164,7 +164,7 @@ async def local_engine(name: str) -> list[Finding]:
             principal = Principal(engine.key)
             return [
                 loaded,
-                *[await _probe(name, greeted(sockets, model, principal)) for name, model in models.items()],
+                *[await _probe(name, greet(sockets, model, principal)) for name, model in models.items()],
             ]
     finally:
         await asyncio.to_thread(engine.close)
@@ -185,7 +185,7 @@ async def _surfaces(settings: Settings, root: str, live_root: str, key: str, pre
     sockets = Sockets(live_root, connect_timeout=settings.connect_timeout)
     try:
         findings = [await _probe(f"{prefix}{name}", service.send(call, principal)) for name, call in PROBES.items()]
-        findings.append(await _probe(f"{prefix}{LIVE}", greeted(sockets, model, principal, live_root)))
+        findings.append(await _probe(f"{prefix}{LIVE}", greet(sockets, model, principal, live_root)))
         return [*findings, await _translation(settings, sockets, principal, live_root, prefix)]
     finally:
         await service.close()
@@ -199,7 +199,7 @@ async def _translation(settings: Settings, sockets: Sockets, principal: Principa
         return Finding(name, "off", exc.message)
     if translators.find(model) is None:
         return Finding(name, "off", f"{model} translates the sentences of live speech.")
-    return await _probe(name, greeted(sockets, model, principal, root))
+    return await _probe(name, greet(sockets, model, principal, root))
 
 
 async def _probe(name: str, answer: Awaitable[object]) -> Finding:

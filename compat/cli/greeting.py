@@ -30,7 +30,7 @@ class _Event(msgspec.Struct):
     type: str = ""
 
 
-async def greeted(sockets: Sockets, model: str, principal: Principal, root: str = "") -> None:
+async def greet(sockets: Sockets, model: str, principal: Principal, root: str = "") -> None:
     """Open a session of `model` and wait until the service has begun it. Raises CompatError; a refusal of the model
     says which setting to check. `root`: the service's address."""
     try:

@@ -12,7 +12,7 @@ from compat.cli.captions import Kind, captions
 from compat.cli.listening import MODEL, Turn, listen
 from compat.cli.outputs import OutputPiece, Wanted, put
 from compat.cli.report import Report, unread
-from compat.cli.uploads import fetched
+from compat.cli.uploads import fetch
 from compat.openai_api import captions as files
 from compat.transcript import Layout, Segment, Transcript
 
@@ -38,7 +38,7 @@ def play(
         async with client:
             for piece in pieces:
                 try:
-                    await fetched(piece, report)
+                    await fetch(piece, report)
                     seconds = await _one(client, piece, wanted, kind, fast, report)
                 except BrokenPipeError:
                     unread()

@@ -68,14 +68,14 @@ class Stopping(uvicorn.Server):
         The handlers are installed before uvicorn's own, for signals during the start. uvicorn raises the signals that
         it has received again after its shutdown.
         """
-        for number in heeded():
+        for number in stop_signals():
             signal.signal(number, self.handle_exit)
         self.run(sockets=[listener])
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise SystemExit(INTERRUPTED if self._signal == signal.SIGINT else 0)
 
 
-def heeded() -> list[signal.Signals]:
+def stop_signals() -> list[signal.Signals]:
     """Return the signals that stop the server. nohup ignores SIGHUP."""
     return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 

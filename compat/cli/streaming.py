@@ -12,7 +12,7 @@ from compat.cli import client as server
 from compat.cli import running
 from compat.cli.outputs import OutputPiece, Wanted, put
 from compat.cli.report import Report, unread
-from compat.cli.uploads import decoded, fetched, fields, missing
+from compat.cli.uploads import decoded, fetch, fields, missing
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -36,7 +36,7 @@ def stream(client: AsyncOpenAI, pieces: Sequence[OutputPiece], wanted: Wanted, r
 
 
 async def _one(client: AsyncOpenAI, piece: OutputPiece, wanted: Wanted, report: Report) -> None:
-    await fetched(piece, report)
+    await fetch(piece, report)
     text = ""
     with piece.source.open("rb") as file:
         create = client.audio.transcriptions.with_streaming_response.create

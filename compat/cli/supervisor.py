@@ -26,7 +26,7 @@ import msgspec
 
 from compat import processes
 from compat.cli.orders import READY, Orders
-from compat.cli.serving import INTERRUPTED, Serving, confirm, heeded, local_environment
+from compat.cli.serving import INTERRUPTED, Serving, confirm, local_environment, stop_signals
 from compat.config.settings import Settings
 from compat.config.variables import SettingsError
 from compat.server.local_engine import LocalEngine, pause
@@ -108,7 +108,7 @@ class Supervisor:
             end.setblocking(False)
         signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
         self._selector.register(waker, selectors.EVENT_READ, lambda: waker.recv(64))
-        for number in heeded():
+        for number in stop_signals():
             signal.signal(number, self._signalled)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop up
         if local is not None:

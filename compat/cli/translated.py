@@ -16,7 +16,7 @@ from rich.text import Text
 from compat.bridge.sentences import Sentences
 from compat.cli.captions import Kind, Silent
 from compat.cli.report import as_json, harmless, printable
-from compat.text import apart, joined, space
+from compat.text import joined, space, word_ends_between
 
 PAUSE: Final = 4.0
 """Seconds without a word, after which an incomplete sentence gets a line of its own."""
@@ -69,7 +69,7 @@ class Subtitled(Silent):
 
     def _add(self, kind: TextKind, delta: str) -> None:
         begun = self._texts[kind].begun
-        if len(begun) >= LONG and apart(begun, delta):
+        if len(begun) >= LONG and word_ends_between(begun, delta):
             self._take(kind, None)
         self._take(kind, delta)
         if self._pause:

@@ -71,7 +71,7 @@ class _Uploads:
         report = self._report
         try:
             async with self._room:
-                await fetched(piece, report)
+                await fetch(piece, report)
                 answer = await self._request(piece)
             if piece.target is None:
                 try:
@@ -150,7 +150,7 @@ def fields(piece: OutputPiece, wanted: Wanted, file: object) -> dict[str, Any]:
     return form
 
 
-async def fetched(piece: OutputPiece, report: Report) -> None:
+async def fetch(piece: OutputPiece, report: Report) -> None:
     """Download the recording if it is at a URL."""
     if piece.url is not None:
         await download(piece.url, piece.source, report.downloading(piece))

@@ -50,7 +50,7 @@ class Settling:
         return self._emitted
 
     def feed(self, snapshot: str) -> list[str]:
-        agreed = _SENTENCE.match(_shared(self._latest, snapshot))
+        agreed = _SENTENCE.match(_common_prefix(self._latest, snapshot))
         self._latest = snapshot
         return self._emit(agreed[0]) if agreed and agreed[0].startswith(self._emitted) else []
 
@@ -65,7 +65,7 @@ class Settling:
         return [delta] if delta else []
 
 
-def _shared(one: str, other: str) -> str:
+def _common_prefix(one: str, other: str) -> str:
     """Return the longest common prefix."""
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return "".join(letter for letter, _ in same)

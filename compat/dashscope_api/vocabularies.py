@@ -112,7 +112,7 @@ def queried(vocabulary_id: str, reply: Reply) -> Vocabulary:
     return output.vocabulary_of(vocabulary_id)
 
 
-def done(reply: Reply) -> None:
+def check(reply: Reply) -> None:
     """Raise the error in the response to an update or a deletion, if any."""
     read(VocabularyReply, reply)
 

@@ -34,7 +34,7 @@ class _AssistantMessage(msgspec.Struct, frozen=True, tag_field="role", tag="assi
 Message: TypeAlias = _UserMessage | _AssistantMessage
 
 
-def used(messages: list[Message]) -> str:
+def used_context(messages: list[Message]) -> str:
     """Return the context that the service uses, one line per message."""
     kept: list[Message] = []
     counts: Counter[type] = Counter()

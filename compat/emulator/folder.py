@@ -59,7 +59,7 @@ class Folder:
 
 
 @contextlib.contextmanager
-def own(most: int) -> Iterator[Folder]:
+def own_folder(most: int) -> Iterator[Folder]:
     """Yield a locked folder in the system's temporary folder, after removing those of killed processes."""
     root = Path(tempfile.gettempdir())
     _sweep(root)

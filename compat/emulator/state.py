@@ -15,7 +15,7 @@ import msgspec
 from compat.emulator.bodies import Bodies
 from compat.emulator.engine import Engine
 from compat.emulator.faults import ArmedFaults, Faults, SurfaceName
-from compat.emulator.folder import Folder, own
+from compat.emulator.folder import Folder, own_folder
 from compat.emulator.live_records import LiveRecords
 from compat.emulator.live_settings import LiveLimits, TaskLimits
 from compat.emulator.readings import Readings
@@ -151,7 +151,7 @@ class Emulator:
     @contextlib.contextmanager
     def _place(self) -> Iterator[Folder]:
         if self.site.folder is None:
-            with own(self.limits.disk_bytes) as folder:
+            with own_folder(self.limits.disk_bytes) as folder:
                 yield folder
             return
         with contextlib.closing(Folder(self.site.folder, self.limits.disk_bytes)) as folder:

@@ -81,7 +81,7 @@ class Task:
         """Return the time at which the task is removed: a fixed time after its end."""
         return math.inf if self.ended is None else self.ended + seconds
 
-    def seen(self, now: float) -> Status:
+    def shown_status(self, now: float) -> Status:
         """Return the status as queries show it; a `Slow` fault delays it."""
         slow = self.fault
         if isinstance(slow, Slow) and self.status is not Status.CANCELED:

@@ -80,7 +80,7 @@ class Gate:
         With neither keys nor COMPAT_PASS_KEY every caller is accepted; `serve` then binds loopback.
         """
         authorization = request.headers.getlist("authorization")
-        token = credentials.shown(authorization, request.headers.get("api-key", ""))
+        token = credentials.key_shown(authorization, request.headers.get("api-key", ""))
         if self.is_secret(token):
             raise NotAuthenticated("A client secret can only open realtime sessions.")
         try:

@@ -29,7 +29,7 @@ def check_encoding(request: Request) -> None:
         raise EncodedBody(f"The body is compressed (Content-Encoding: {encoding[:40]}): send it uncompressed.")
 
 
-async def whole(request: Request, largest: int, param: str) -> bytes:
+async def read_whole(request: Request, largest: int, param: str) -> bytes:
     """Return the body of a request. Raises EncodedBody, and TooLarge beyond `largest` bytes, with this `param`."""
     check_encoding(request)
     body = bytearray()

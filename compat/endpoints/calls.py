@@ -27,7 +27,7 @@ from compat.config.settings import Settings
 from compat.endpoints import not_found
 from compat.endpoints.access_log import client_of, request_id_of
 from compat.endpoints.auth import Gate
-from compat.endpoints.bodies import whole
+from compat.endpoints.bodies import read_whole
 from compat.endpoints.call_transport import CallTransport, Sideband
 from compat.endpoints.multipart import MALFORMED
 from compat.endpoints.realtime import Admitted, Realtime
@@ -264,7 +264,7 @@ def opening_of(connection: Request | WebSocket) -> Opening:
 
 async def _offered(request: Request) -> tuple[str, bytes]:
     """Return the offer, and the JSON of the session's configuration if it comes with the offer. Raises BadRequest."""
-    body = await whole(request, LARGEST, "sdp")
+    body = await read_whole(request, LARGEST, "sdp")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         parts = await _parts(request.headers, body)

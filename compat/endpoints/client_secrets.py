@@ -15,7 +15,7 @@ from compat.bridge.settings import applied
 from compat.config.principal import Principal
 from compat.config.settings import Settings
 from compat.endpoints.auth import Gate
-from compat.endpoints.bodies import whole
+from compat.endpoints.bodies import read_whole
 from compat.endpoints.live_models import live_model, preferred_model
 from compat.endpoints.realtime import Realtime
 from compat.errors import CompatError, Forbidden
@@ -43,7 +43,7 @@ class ClientSecretEndpoints:
     async def client_secret(self, request: Request) -> Response:
         """Return the GA response: {"value", "expires_at", "session"}. Raises CompatError."""
         principal = self._principal(request)
-        parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.ClientSecretRequest)
+        parsed = decoded(body := await read_whole(request, LARGEST, "session"), secrets.ClientSecretRequest)
         patch = parsed.patch(decoded(body, dict[str, Any]))
         value, expires_at, session = self._issued(patch, parsed.seconds, "ga", principal)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
@@ -51,7 +51,7 @@ class ClientSecretEndpoints:
     async def transcription_session(self, request: Request) -> Response:
         """Return the beta response: the session, including `client_secret`. Raises CompatError."""
         principal = self._principal(request)
-        parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.TranscriptionSessionRequest)
+        parsed = decoded(body := await read_whole(request, LARGEST, "session"), secrets.TranscriptionSessionRequest)
         patch = msgspec.structs.replace(parsed.with_unread(decoded(body, dict[str, Any])), type="transcription")
         try:
             value, expires_at, session = self._issued(patch, parsed.seconds, "beta", principal)
@@ -63,7 +63,7 @@ class ClientSecretEndpoints:
     async def translation(self, request: Request) -> Response:
         """Return {"value", "expires_at", "session"} for a session that translates. Raises CompatError."""
         principal = self._principal(request)
-        parsed = decoded(body := await whole(request, LARGEST, "session"), secrets.TranslationSecretRequest)
+        parsed = decoded(body := await read_whole(request, LARGEST, "session"), secrets.TranslationSecretRequest)
         patch = parsed.patch(decoded(body, dict[str, Any]))
         expires_at, nonce = int(time.time()) + parsed.seconds, os.urandom(12)
         try:

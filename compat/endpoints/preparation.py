@@ -73,5 +73,5 @@ class Preparation:
         work with a meter. Raises BadRequest, QuotaExceeded or ServiceUnavailable."""
         if not work.principal.bounded:
             return work
-        charging = self._accounting.charged(work.principal, roads.counted(work.request))
+        charging = self._accounting.charged(work.principal, roads.counted_seconds(work.request))
         return msgspec.structs.replace(work, principal=await stack.enter_async_context(charging))

@@ -29,4 +29,4 @@ class UsageEndpoint:
         query = public.query(request.query_params.multi_items(), time.time())
         if own:
             query = msgspec.structs.replace(query, clients=(principal.account,))
-        return JSONResponse(public.body(query, await self._accounting.spent(query.first, query.shown)))
+        return JSONResponse(public.body(query, await self._accounting.spent(query.first, query.page_end)))

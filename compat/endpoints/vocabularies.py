@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from compat.config.principal import Principal
 from compat.endpoints.auth import Gate
-from compat.endpoints.bodies import whole
+from compat.endpoints.bodies import read_whole
 from compat.endpoints.disconnect import while_connected
 from compat.openai_api import vocabularies as public
 from compat.transcription.vocabularies import Vocabularies
@@ -37,7 +37,7 @@ class VocabularyEndpoints:
     async def create(self, request: Request) -> Response:
         """Store a vocabulary. Raises CompatError."""
         principal = await self._admitted(request)
-        given = public.body(await whole(request, LARGEST, "vocabulary"), public.Creation)
+        given = public.body(await read_whole(request, LARGEST, "vocabulary"), public.Creation)
         # Not cancelled if the client disconnects: DashScope may have stored the vocabulary, which counts.
         made = await self._vocabularies.create(given.target_model, given.prefix, given.words, principal)
         return JSONResponse(public.shown(made))
@@ -51,7 +51,7 @@ class VocabularyEndpoints:
     async def update(self, request: Request) -> Response:
         """Replace the words of a vocabulary. Raises CompatError."""
         principal = await self._admitted(request)
-        given = public.body(await whole(request, LARGEST, "vocabulary"), public.Update)
+        given = public.body(await read_whole(request, LARGEST, "vocabulary"), public.Update)
         changed = await self._vocabularies.update(request.path_params["id"], given.words, principal)
         return JSONResponse(public.shown(changed))
 

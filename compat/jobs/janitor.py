@@ -60,7 +60,7 @@ class Janitor:
     async def _maintain_all(self) -> None:
         self._postponed.clear()
         for _ in range(PASSES):
-            jobs = await self._store.due(time.time())
+            jobs = await self._store.due_jobs(time.time())
             for job in jobs:
                 await self._maintain(job)
             if not jobs:
@@ -81,7 +81,7 @@ class Janitor:
         """Start a call of the job's next webhook, or postpone it. The delay grows with the owner's postponed calls."""
         owner = Party(job.owner, alone=False)
         if not self._lanes.take(owner):
-            beats = 1 + self._postponed[job.owner] // self._lanes.most(owner)
+            beats = 1 + self._postponed[job.owner] // self._lanes.max_share(owner)
             self._postponed[job.owner] += 1
             await self._store.swap(job, transitions.postponed(job, now + HEARTBEAT * beats))
             return

@@ -164,7 +164,7 @@ class JobManager:
     async def inherit(self, dead: list[str]) -> None:
         """Take over the jobs of processes that are known to be dead, without waiting for their leases to expire."""
         self._dead.update(dead)
-        for job in await self._store.due(time.time() + transitions.LEASE + 1):
+        for job in await self._store.due_jobs(time.time() + transitions.LEASE + 1):
             if transitions.abandoned(job, time.time(), self._dead):
                 await self.adopt(job)
 
@@ -182,7 +182,9 @@ class JobManager:
                         # A job to join needs no charge, and a new one begins with its own.
                         if (job := await self._store.find(mine.key)) is not None and _joinable(job, order):
                             return await self._joined(job, view, webhook_url)
-                        charge = await self._runs.accounting.reserve(principal, roads.counted(order.work.request))
+                        charge = await self._runs.accounting.reserve(
+                            principal, roads.counted_seconds(order.work.request)
+                        )
                         mine = msgspec.structs.replace(mine, charge=charge)
                     while (job := await self._store.open(mine, instead_of=instead)).id != mine.id:
                         if _joinable(job, order):

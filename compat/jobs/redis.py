@@ -96,7 +96,7 @@ class RedisStore:
         arguments = (seen.version, kept.id, kept.version, encode(kept), kept.due, _expires_at(kept))
         return kept if await self._script(SWAP, kept, *arguments) else None
 
-    async def due(self, now: float) -> list[Job]:
+    async def due_jobs(self, now: float) -> list[Job]:
         try:
             ids = cast("list[bytes]", await cancelling.kept(self._redis.zrangebyscore(DUE, "-inf", f"({now}")))
             jobs: list[Job] = []

@@ -72,7 +72,7 @@ class SqliteStore:
         changed = await self._run(lambda db: _swap(db, seen, kept), erases=erases)
         return kept if changed else None
 
-    async def due(self, now: float) -> list[Job]:
+    async def due_jobs(self, now: float) -> list[Job]:
         return await self._run(lambda db: _due(db, now))
 
     async def drop(self, job: Job) -> None:

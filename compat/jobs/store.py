@@ -6,7 +6,7 @@
 A store guarantees that a key has one job and that no update overwrites another one. It makes no decisions: the caller
 decides who takes a job over and when a result is erased. Every method raises ServiceUnavailable with `retry_after` if
 the store cannot be reached; the change may or may not have been made then. An unreadable record still counts as a job:
-`open`, `find` and `get` raise UnreadableRecord, and `due` skips it.
+`open`, `find` and `get` raise UnreadableRecord, and `due_jobs` skips it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Store(Protocol):
     async def swap(self, seen: Job, job: Job) -> Job | None:
         """Replace `seen` with `job` and return the stored record, or None if `seen` is not the latest version."""
 
-    async def due(self, now: float) -> list[Job]:
+    async def due_jobs(self, now: float) -> list[Job]:
         """Return up to DUE_AT_ONCE jobs that were due before `now`, earliest first."""
 
     async def drop(self, job: Job) -> None:

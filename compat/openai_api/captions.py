@@ -59,7 +59,7 @@ def sentences(transcript: Transcript) -> tuple[Segment, ...]:
     return (Segment(text=transcript.text, start=0.0, end=transcript.duration),)
 
 
-def apart(segments: Sequence[Segment]) -> list[Segment]:
+def without_overlaps(segments: Sequence[Segment]) -> list[Segment]:
     """Return the segments with overlaps removed, as in Whisper's output.
 
     A segment ends at the latest when the next segment of the same channel and speaker starts.
@@ -80,7 +80,7 @@ def cues(transcript: Transcript, layout: Layout = LAYOUT) -> list[Cue]:
         tracks[segment.channel, segment.speaker].append(segment)
     parts = [part for track, segments in tracks.items() for part in _track_parts(track, segments, layout)]
     merged = _merged(sorted(parts, key=lambda part: part.start), transcript.duration, layout)
-    return _apart([_cue(part, layout) for part in merged], round(transcript.duration * 1000))
+    return _without_overlaps([_cue(part, layout) for part in merged], round(transcript.duration * 1000))
 
 
 def _clock(milliseconds: int, point: str) -> str:
@@ -189,13 +189,14 @@ def _paced(parts: list[Sequence[Unit]], over: float) -> list[Sequence[Unit]]:
 
 
 def _cue(part: _Part, layout: Layout) -> Cue:
-    """Return the cue of a part. It stays for as long as it takes to read; `_apart` ends it when the next one starts."""
+    """Return the cue of a part. It stays for as long as it takes to read; `_without_overlaps` ends it when the next one
+    starts."""
     start, end = max(0.0, part.start), max(part.end, part.start + part.reading)
     text = "\n".join(layouts.lines(part.units, layout))
     return Cue(round(start * 1000), round(min(end, start + SECONDS) * 1000), text)
 
 
-def _apart(ordered: list[Cue], duration: int) -> list[Cue]:
+def _without_overlaps(ordered: list[Cue], duration: int) -> list[Cue]:
     """Remove overlaps. Each cue lasts at least 1 ms and ends before the next cue starts and before the audio ends."""
     starts: list[int] = []
     for cue in ordered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def shown(authorization: Sequence[str], otherwise: str = "") -> str:
+def key_shown(authorization: Sequence[str], otherwise: str = "") -> str:
     """Return the key in the values of the Authorization header, or else `otherwise`.
 
     Returns an empty string if there is no key, or if the Authorization header has several different ones.

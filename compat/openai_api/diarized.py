@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from compat.openai_api.captions import apart, sentences
+from compat.openai_api.captions import sentences, without_overlaps
 from compat.transcript import Segment, Transcript
 
 
@@ -32,7 +32,7 @@ class DiarizedSegment(msgspec.Struct, frozen=True, kw_only=True):
 
 def segments(transcript: Transcript) -> list[DiarizedSegment]:
     """Return one segment per sentence. If the service names no speakers, each channel counts as one speaker."""
-    parts = apart(sentences(transcript))
+    parts = without_overlaps(sentences(transcript))
     names = labels(parts)
     return [
         DiarizedSegment(

@@ -222,7 +222,7 @@ def _captioned(transcript: Transcript, ask: Ask) -> Dashscope:
 
 
 def _segments(transcript: Transcript, language: str | None) -> list[VerboseSegment]:
-    parts = captions.apart(captions.sentences(transcript))
+    parts = captions.without_overlaps(captions.sentences(transcript))
     labels = diarized.labels(parts)
     return [
         VerboseSegment(

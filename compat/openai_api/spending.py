@@ -58,7 +58,7 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
 
     @property
-    def shown(self) -> int:
+    def page_end(self) -> int:
         """The end of this page."""
         return min(self.end, self.first + self.limit)
 
@@ -121,12 +121,12 @@ def _page(page: str, first: int, last: int) -> int:
 
 def body(asked: UsageQuery, entries: Sequence[Entry]) -> dict[str, Any]:
     """Return a page: a bucket for each day, also for those without usage."""
-    more = asked.shown < asked.end
+    more = asked.page_end < asked.end
     return {
         "object": "page",
-        "data": [_bucket(asked, day, entries) for day in range(asked.first, asked.shown)],
+        "data": [_bucket(asked, day, entries) for day in range(asked.first, asked.page_end)],
         "has_more": more,
-        "next_page": str(asked.shown) if more else None,
+        "next_page": str(asked.page_end) if more else None,
     }
 
 

@@ -161,7 +161,7 @@ class Recogniser:
         """Re-encode the audio if necessary. Without `patience` in seconds, the wait for a worker has no timeout."""
         if work.fit is None:
             return work
-        media, channels = work.request.media, roads.kept(work.request)
+        media, channels = work.request.media, roads.kept_channels(work.request)
         most = largest(media.duration, work.fit, channels)
         work.reserve(file=most)
         queue = WorkerQueue(work.principal.party, media.size > LARGE or media.duration > LONG, patience)
@@ -234,7 +234,7 @@ class Recogniser:
             return msgspec.structs.replace(transcript, text="", segments=())
         if not (sound == "lively" and echo.brief(text) and echo.speakable(text, request.media.duration or SUSPICIOUS)):
             second = await self._request(msgspec.structs.replace(request, context=""), principal, owner)
-            if not echo.alike(text, second.text):
+            if not echo.similar(text, second.text):
                 return second
         return await self._silenced(transcript, request, queue) if sound == "lively" else transcript
 
@@ -323,7 +323,7 @@ class Recogniser:
     ) -> Iterator[tuple[Principal, Callable[[Transcript], Transcript]]]:
         """Yield the client with the meter of one request to the service, and a function that counts its answer."""
         meter = principal.meter
-        with meter.call(roads.counted(request) or math.inf) if meter else contextlib.nullcontext() as call:
+        with meter.call(roads.counted_seconds(request) or math.inf) if meter else contextlib.nullcontext() as call:
 
             def used(transcript: Transcript) -> Transcript:
                 counted = transcript

@@ -76,7 +76,7 @@ class UploadPlace:
         Raises TooLarge if it can never fit, otherwise Overloaded.
         """
         files = self._shares[0]
-        most = files.most(self._party)
+        most = files.max_share(self._party)
         if size > most:
             raise TooLarge(f"The request is larger than {most} bytes, the limit of this server for one caller.")
         if size > files.room(self._party):

@@ -141,14 +141,14 @@ class Vocabularies:
         before = await self.get(vocabulary_id, principal)
         checked = rules.checked(words, before.target_model or "")
         with _known(vocabulary_id):
-            wire.done(await self._service.send(wire.update(vocabulary_id, checked), principal))
+            wire.check(await self._service.send(wire.update(vocabulary_id, checked), principal))
         self._forget(vocabulary_id, principal)
         return await self._shown(msgspec.structs.replace(before, words=checked, modified=None), principal)
 
     async def delete(self, vocabulary_id: str, principal: Principal) -> None:
         """Delete a vocabulary. Raises NotFound."""
         with _known(vocabulary_id):
-            wire.done(await self._service.send(wire.delete(vocabulary_id), principal))
+            wire.check(await self._service.send(wire.delete(vocabulary_id), principal))
         self._forget(vocabulary_id, principal)
 
     async def _shown(self, stored: Vocabulary, principal: Principal) -> Vocabulary:

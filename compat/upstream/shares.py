@@ -35,7 +35,7 @@ class Shares:
         """Return how much more this party may take now."""
         return room(self.total, self._used, self._held[party.name], self._strangers, party)
 
-    def most(self, party: Party) -> int:
+    def max_share(self, party: Party) -> int:
         """Return how much the party could hold if no other party held anything."""
         return self.total if party.alone else (self.total + 1) // 2
 
@@ -84,7 +84,7 @@ class Holding:
     @property
     def scarce(self) -> bool:
         """Whether less than half of the party's maximum is free for it."""
-        return self._shares.room(self.party) < self._shares.most(self.party) // 2
+        return self._shares.room(self.party) < self._shares.max_share(self.party) // 2
 
     def fits(self, size: int) -> bool:
         """Take or give back shares to match `size`, and return whether there was room."""

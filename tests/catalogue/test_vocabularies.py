@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compat.catalogue import vocabularies
-from compat.catalogue.vocabularies import HotWord, checked, most, takes, target
+from compat.catalogue.vocabularies import HotWord, checked, max_words, takes, target
 from compat.errors import BadRequest
 
 AUDIO3 = "qwen-audio-3.1-asr-flash"
@@ -35,7 +35,7 @@ MODELS = [
 
 @pytest.mark.parametrize(("model", "words"), MODELS)
 def test_models_take_lists_of_different_lengths(model: str, words: int | None) -> None:
-    assert words == (most(model) if takes(model) else None)
+    assert words == (max_words(model) if takes(model) else None)
 
 
 @pytest.mark.parametrize(

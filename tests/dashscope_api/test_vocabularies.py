@@ -58,7 +58,7 @@ def test_replies_are_read() -> None:
     )
     assert [] == vocabularies.listed(reply({}))
     assert Vocabulary(id="v", target_model="fun-asr", words=WORDS, **times) == vocabularies.queried("v", reply(whole))
-    vocabularies.done(reply({}))
+    vocabularies.check(reply({}))
 
 
 @pytest.mark.parametrize("time", [None, "", "yesterday", "2026-11-29"])

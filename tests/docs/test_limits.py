@@ -71,8 +71,8 @@ CODE = {
     "nesting levels of JSON": f"{nesting.DEEPEST} where the value is stored, otherwise the parser's stack (about 900)",
     "a session's configuration over HTTP": f"{client_secrets.LARGEST >> 10} KiB",
     "a stored vocabulary over HTTP": f"{vocabularies.LARGEST >> 20} MiB",
-    "words of a stored vocabulary": f"{lists.most('fun-asr')}; {lists.most('paraformer-v2')} for `paraformer` and "
-    f"dated versions of `fun-asr`; {lists.MOST_SUPER} of them with the weight {lists.SUPER}",
+    "words of a stored vocabulary": f"{lists.max_words('fun-asr')}; {lists.max_words('paraformer-v2')} for "
+    f"`paraformer` and dated versions of `fun-asr`; {lists.MOST_SUPER} of them with the weight {lists.SUPER}",
     "a word of a stored vocabulary": f"{biasing.MOST_PARTS} parts separated by spaces; {biasing.LONGEST_WORD} "
     "characters if it is not ASCII",
     "a client secret": f"{secrets.LONGEST} characters",

@@ -29,7 +29,7 @@ def assistant(text: str) -> Event:
     ],
 )
 def test_the_newest_messages_are_used_and_rounds_are_truncated(given: list[Event], kept: str) -> None:
-    assert kept == context.used(msgspec.convert(given, list[context.Message]))
+    assert kept == context.used_context(msgspec.convert(given, list[context.Message]))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.emulator.folder import PREFIX, Folder, Full, own
+from compat.emulator.folder import PREFIX, Folder, Full, own_folder
 from compat.emulator.site import Site
 from compat.emulator.state import Limits
 from tests.emulator.running import Start, data_uri, wav
@@ -44,11 +44,11 @@ def test_folders_of_dead_processes_are_removed_and_others_stay(tmp_path: Path, m
     trap = tmp_path / f"{PREFIX}{uuid.uuid4().hex}"
     trap.symlink_to(other)
 
-    with own(1000) as living:
+    with own_folder(1000) as living:
         assert not dead.exists()
         assert (other / "files").exists()
         living.new().write_bytes(b"kept")
-        with own(1000):
+        with own_folder(1000):
             assert 1 == len(list(living.path.iterdir()))
         assert 0o700 == stat.S_IMODE(living.path.stat().st_mode) == stat.S_IMODE(living.path.parent.stat().st_mode)
     assert {other, trap} == set(tmp_path.iterdir())

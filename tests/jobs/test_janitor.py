@@ -297,7 +297,9 @@ async def test_one_owner_s_webhooks_leave_room_for_another_s(office: Office) -> 
         keeping = office.runs.spawn(Janitor(office.runs, office.jobs, webhooks).keep([]))
         async with asyncio.timeout(10):
             await called.wait()
-        waiting = [job.hooks[0].tries for job in await office.store.due(time.time() + 86400) if job.owner == "greedy"]
+        waiting = [
+            job.hooks[0].tries for job in await office.store.due_jobs(time.time() + 86400) if job.owner == "greedy"
+        ]
         keeping.cancel()
         over.set()
         await webhooks.close()

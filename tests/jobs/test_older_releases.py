@@ -114,8 +114,8 @@ async def test_the_same_request_joins_its_job(store: Store) -> None:
 
 
 async def test_jobs_keep_the_time_they_are_due(store: Store) -> None:
-    assert [] == await store.due(3_999_999_999.0)
-    assert {f"transcription_{name}" for name in STATES} == {job.id for job in await store.due(4_000_000_001.0)}
+    assert [] == await store.due_jobs(3_999_999_999.0)
+    assert {f"transcription_{name}" for name in STATES} == {job.id for job in await store.due_jobs(4_000_000_001.0)}
 
 
 async def test_a_submitted_task_is_followed_to_its_end(store: Store, office: Office, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ async def test_a_job_of_a_newer_release_is_neither_lost_nor_started_again(mixed:
         with pytest.raises(UnreadableRecord):
             await attempt
     ours = await mixed.open(a_job(due=4_000_000_001.0))
-    due = await mixed.due(4_000_000_002.0)
+    due = await mixed.due_jobs(4_000_000_002.0)
     assert ours.id in {job.id for job in due}
     assert theirs.id not in {job.id for job in due}
 
@@ -232,6 +232,6 @@ async def test_an_unreadable_job_with_a_new_webhook_is_kept(mixed: Store) -> Non
     with contextlib.suppress(UnreadableRecord):  # see above
         await mixed.open(ended)
 
-    assert theirs.id not in {job.id for job in await mixed.due(now + 1)}
+    assert theirs.id not in {job.id for job in await mixed.due_jobs(now + 1)}
     with pytest.raises(UnreadableRecord):
         await mixed.get(theirs.id)

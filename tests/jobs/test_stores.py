@@ -125,13 +125,13 @@ async def test_jobs_are_listed_when_they_are_due(store: Store) -> None:
     for job in (late, early, never):
         await store.open(job)
 
-    assert [early, late] == await store.due(FAR + 10)
+    assert [early, late] == await store.due_jobs(FAR + 10)
     renewed = await store.swap(early, changed(early, due=FAR + 60))
-    assert [late] == await store.due(FAR + 10)
+    assert [late] == await store.due_jobs(FAR + 10)
 
     for job in (late, renewed or early, never):
         await store.drop(job)
-    assert [] == await store.due(FAR + 99)
+    assert [] == await store.due_jobs(FAR + 99)
 
 
 async def test_a_job_whose_webhook_is_due_at_once_is_kept(store: Store) -> None:
@@ -143,7 +143,7 @@ async def test_a_job_whose_webhook_is_due_at_once_is_kept(store: Store) -> None:
 
     assert ended is not None
     assert ended == await store.get(job.id)
-    assert [ended] == await store.due(time.time())
+    assert [ended] == await store.due_jobs(time.time())
     await store.drop(ended)
 
 
@@ -226,7 +226,7 @@ async def test_an_unreachable_store_raises_an_error_with_retry_after(kind: str, 
     folder.write_text("not a folder any more")
     job = a_job()
 
-    for work in (store.open(job), store.get(job.id), store.swap(job, job), store.due(1), store.drop(job)):
+    for work in (store.open(job), store.get(job.id), store.swap(job, job), store.due_jobs(1), store.drop(job)):
         with pytest.raises(ServiceUnavailable) as caught:
             await work
         assert caught.value.headers()["retry-after"] == "5"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from compat.openai_api.credentials import shown, trouble, usable
+from compat.openai_api.credentials import key_shown, trouble, usable
 
 KEYS: list[tuple[list[str], str, str]] = [
     # values of Authorization, value of api-key → key
@@ -28,7 +28,7 @@ KEYS: list[tuple[list[str], str, str]] = [
 
 @pytest.mark.parametrize(("authorization", "otherwise", "key"), KEYS)
 def test_the_key_in_the_headers(authorization: list[str], otherwise: str, key: str) -> None:
-    assert key == shown(authorization, otherwise)
+    assert key == key_shown(authorization, otherwise)
 
 
 TROUBLES = [

@@ -69,7 +69,7 @@ def test_given_back_shares_can_be_taken_again(make: Make) -> None:
     shares.give(A, 50)
 
     assert (50, 0, 0) == (shares.room(A), shares.used, shares.held(A))
-    assert (50, 100) == (shares.most(A), shares.most(ONLY))
+    assert (50, 100) == (shares.max_share(A), shares.max_share(ONLY))
 
 
 @both

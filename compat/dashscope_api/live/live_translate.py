@@ -104,10 +104,10 @@ class LiveTranslate:
         match event:
             case shared.WireStarted():
                 self._turns.of_item(event.item_id, stopped=False)
-                return [turns.Started(event.item_id, shared.whole(event.audio_start_ms))]
+                return [turns.Started(event.item_id, shared.rounded(event.audio_start_ms))]
             case shared.WireStopped():
                 turn = self._turns.of_item(event.item_id)
-                turn.stopped, turn.end_ms = True, shared.whole(event.audio_end_ms)
+                turn.stopped, turn.end_ms = True, shared.rounded(event.audio_end_ms)
                 return [turns.Stopped(turn.name, turn.end_ms)]
             case shared.WireCommitted():
                 self._turns.of_item(event.item_id).stopped = True

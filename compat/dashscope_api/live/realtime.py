@@ -177,9 +177,9 @@ def _report(event: _Known) -> turns.Report:
                 turn=event.item_id, text=event.transcript or "", language=event.language, emotion=event.emotion
             )
         case wire.WireStarted():
-            return turns.Started(event.item_id, wire.whole(event.audio_start_ms))
+            return turns.Started(event.item_id, wire.rounded(event.audio_start_ms))
         case wire.WireStopped():
-            return turns.Stopped(event.item_id, wire.whole(event.audio_end_ms))
+            return turns.Stopped(event.item_id, wire.rounded(event.audio_end_ms))
         case wire.WireCommitted():
             return turns.TurnCommitted(event.item_id)
         case _Failed():

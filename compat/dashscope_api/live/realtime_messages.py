@@ -95,6 +95,6 @@ def unknown(raw: str | bytes, tags: Collection[str]) -> turns.Report:
     return turns.Broken(ServiceFailed("DashScope's realtime session sent an invalid event."))
 
 
-def whole(ms: float | None) -> int | None:
+def rounded(ms: float | None) -> int | None:
     """Round milliseconds. The documentation shows integers but does not rule out fractions."""
     return None if ms is None else round(ms)

@@ -141,7 +141,7 @@ def _task(call: ApiCall) -> Task | None:
 
 async def cancel(call: ApiCall) -> Response:
     task = _task(call)
-    seen = None if task is None else task.seen(call.emulator.clock())
+    seen = None if task is None else task.shown_status(call.emulator.clock())
     cancellable = {Status.PENDING, Status.RUNNING} if call.emulator.readings.cancel_running else {Status.PENDING}
     if task is None or seen not in cancellable:
         message = "Failed to cancel the task, please confirm if the task is in PENDING status."
@@ -192,13 +192,13 @@ def _listed(call: ApiCall, task: Task) -> bool:
     return (
         task.account == call.account
         and query.get("model_name", task.model) == task.model
-        and query.get("status", task.seen(call.emulator.clock())) == task.seen(call.emulator.clock())
+        and query.get("status", task.shown_status(call.emulator.clock())) == task.shown_status(call.emulator.clock())
         and query.get("start_time", at) <= at <= query.get("end_time", at)
     )
 
 
 def _entry(call: ApiCall, task: Task) -> dict[str, str]:
-    status = task.seen(call.emulator.clock())
+    status = task.shown_status(call.emulator.clock())
     return {
         "task_id": task.id,
         "model_name": task.model,

@@ -23,7 +23,7 @@ BEIJING = datetime.timezone(datetime.timedelta(hours=8))
 
 def query_body(emulator: Emulator, task: Task, base_url: str, *, expired: bool = False) -> dict[str, Any]:
     """Return the body of a query without its request id. `expired`: the result URL has already expired."""
-    status = task.seen(emulator.clock())
+    status = task.shown_status(emulator.clock())
     output: dict[str, Any] = {"task_id": task.id, "task_status": status} | _times(emulator, task, status)
     if status in {Status.PENDING, Status.CANCELED}:
         return {"output": output}

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from compat.emulator.context import Message, used
+from compat.emulator.context import Message, used_context
 from compat.emulator.engine import Hints
 from compat.emulator.filetrans import masking
 from compat.emulator.inference.messages import ActionPayload, TaskFailure, invalid, missing
@@ -108,7 +108,7 @@ def given_context(payload: ActionPayload, model: LiveModel) -> str | None:
     if not model.context:
         raise invalid(f"payload.input.context is not supported by {payload.model or 'the model'}.")
     try:
-        return used(msgspec.convert(given["context"], list[Message]))
+        return used_context(msgspec.convert(given["context"], list[Message]))
     except msgspec.ValidationError as exc:
         expected = "a list of messages, with parts of type input_text (user) or text (assistant)"
         raise invalid(f"payload.input.context must be {expected}: {exc}") from exc

@@ -89,7 +89,7 @@ class TaskSession:
             raise Over(*UNREADABLE) from exc
         yield from self._failing(self._act(action), action.header.task_id)
 
-    def expired(self) -> TaskEvents:
+    def timed_out(self) -> TaskEvents:
         if self._task is None:
             raise Over(CLOSED, "No task was started in time.")
         if self._readings.inference.no_data == "closed":
@@ -97,7 +97,7 @@ class TaskSession:
         message = f"request timeout after {self._limits.request_seconds or 0:g} seconds."
         yield failed(self._task.id, "CLIENT_ERROR", message)
 
-    def gone(self) -> None:
+    def disconnected(self) -> None:
         """Cancel the work of another machine: the client has disconnected. May be called from any thread."""
         if (task := self._task) is not None:
             task.stop()

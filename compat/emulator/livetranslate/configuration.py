@@ -244,7 +244,7 @@ def _check(configuration: _Configuration, modalities: str, audio: tuple[str, str
     if tuple(sorted(configuration.modalities)) not in _MODALITIES:
         supported = "Supported combinations are: ['text'] and ['audio', 'text']."
         raise Refused(f"Invalid modalities: {[*configuration.modalities]}. {supported}", param=modalities)
-    spoken, written = languages.spoken(configuration.model), languages.written(configuration.model)
+    spoken, written = languages.voiced(configuration.model), languages.written(configuration.model)
     if configuration.target not in spoken | written:
         raise Refused(f"Unsupported target language: {configuration.target}.", param="session.translation.language")
     if configuration.spoken and configuration.target not in spoken:

@@ -13,7 +13,7 @@ _SPOKEN: Final = "zh en ar de fr es pt id it ko ru th vi ja tr hi ms nl ur nb sv
 _WRITTEN: Final = "yue el af ast be bg bn bs ca ceb et gl gu hr hu jv kk kn ky lv mk ml mr pa ro sk sl sw tg az uk"
 
 
-def spoken(model: str) -> frozenset[str]:
+def voiced(model: str) -> frozenset[str]:
     """Return the target languages with audio."""
     return frozenset((_SPOKEN_3 if is_oldest(model) else _SPOKEN).split())
 

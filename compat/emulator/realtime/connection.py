@@ -50,10 +50,10 @@ class LiveMachine(Protocol[E_co]):
 
     def receive(self, message: str | bytes) -> Iterator[E_co]: ...
 
-    def expired(self) -> Iterator[E_co]:
+    def timed_out(self) -> Iterator[E_co]:
         """Handle a timeout: no message has arrived for `patience` seconds. Raises Over."""
 
-    def gone(self) -> None:
+    def disconnected(self) -> None:
         """Handle a disconnect, at any time and from any thread."""
 
 
@@ -174,7 +174,7 @@ class LiveConnection(Generic[E]):
                 await self._drained.wait()
         if self._record.closed is None:
             self._record.closed = message.get("code", 1006)
-        self._machine.gone()
+        self._machine.disconnected()
         answering.cancel()
 
     async def _answer_all(self) -> None:
@@ -201,7 +201,7 @@ class LiveConnection(Generic[E]):
         try:
             events = self._machine.receive(await self._next(self._machine.patience))
         except TimeoutError:
-            events = self._machine.expired()
+            events = self._machine.timed_out()
         if self._threaded:
             await self._send_each(iterate_in_threadpool(events))
         else:

@@ -113,7 +113,7 @@ class LiveSession(ABC, Generic[C, R]):
     @abstractmethod
     def _new_turn(self) -> LiveTurn: ...
 
-    def expired(self) -> Events:
+    def timed_out(self) -> Events:
         if not self._ended:
             raise Over(1001, "No message was received for too long.")
         yield from self._completed()
@@ -121,7 +121,7 @@ class LiveSession(ABC, Generic[C, R]):
         if self._ended and self._looks % max(1, round(self._limits.life_seconds / POLL)) == 0:
             yield from self._ended[0].sign_of_life()
 
-    def gone(self) -> None:
+    def disconnected(self) -> None:
         """Cancel the work of another machine: the client has disconnected. May be called from any thread."""
         for turn in [*self._ended, *filter(None, [self._turn])]:
             turn.stop()

@@ -185,7 +185,7 @@ class RemoteClient:
         return answer
 
     async def _fields(self, hints: Hints) -> dict[str, list[str]]:
-        language = names.sent(hints.language) if hints.language else ""
+        language = names.known_code(hints.language) if hints.language else ""
         given = {
             "model": [await self._named()],
             "response_format": ["verbose_json"],
@@ -243,7 +243,7 @@ class RemoteClient:
         except httpx2.ConnectTimeout as exc:
             raise troubles.unreachable(host, f"no connection within {self.server.connect_timeout:g} s") from exc
         except httpx2.TimeoutException as exc:
-            raise troubles.late(host, self.server.answer_timeout) from exc
+            raise troubles.timed_out(host, self.server.answer_timeout) from exc
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as exc:
             raise EngineTrouble("Misconfigured", f"COMPAT_ENGINE_URL is not an address: {exc}.") from exc
         except httpx2.HTTPError as exc:

@@ -44,6 +44,6 @@ def by_script(text: str) -> str | None:
     return next((language for language, script in _SCRIPTS if script.search(text)), None)
 
 
-def sent(language: str) -> str:
+def known_code(language: str) -> str:
     """Return the code that recognisers know: OpenAI's API has ISO 639-1 codes, which call Filipino `tl`."""
     return "tl" if language == "fil" else language

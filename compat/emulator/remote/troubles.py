@@ -58,7 +58,7 @@ def broken(host: str) -> EngineTrouble:
     return EngineTrouble("Failed", f"The engine at {host} closed the connection without an answer.")
 
 
-def late(host: str, seconds: float) -> EngineTrouble:
+def timed_out(host: str, seconds: float) -> EngineTrouble:
     text = f"The engine at {host} did not answer within {seconds:g} s, a part of COMPAT_ANSWER_TIMEOUT."
     return EngineTrouble("Timeout", text)
 

@@ -61,7 +61,8 @@ def opening(query: Mapping[str, str], headers: Mapping[str, str], protocols: Seq
         dialect="beta" if beta else "ga",
         transcription=query.get("intent") == "transcription",
         model=query.get("deployment", "").strip() or query.get("model", "").strip() or None,
-        credential=credentials.shown([headers.get("authorization", "")], _other_key(query, headers, protocols)) or None,
+        credential=credentials.key_shown([headers.get("authorization", "")], _other_key(query, headers, protocols))
+        or None,
         subprotocol="realtime" if "realtime" in protocols else None,
     )
 
@@ -75,7 +76,8 @@ def translating(query: Mapping[str, str], headers: Mapping[str, str], protocols:
         raise BadRequest("To join a call, connect to /v1/realtime with its call_id.", param="call_id")
     return Opening(
         model=query.get("deployment", "").strip() or query.get("model", "").strip() or None,
-        credential=credentials.shown([headers.get("authorization", "")], _other_key(query, headers, protocols)) or None,
+        credential=credentials.key_shown([headers.get("authorization", "")], _other_key(query, headers, protocols))
+        or None,
         subprotocol="realtime" if "realtime" in protocols else None,
     )
 

@@ -112,8 +112,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def ignored(self) -> frozenset[str]:
         """The names of the fields without effect."""
         known = {
-            "transcription.language": self.language is not None and self.spoken is None,
-            "transcription.languages": bool(self.languages) and self.spoken is None,
+            "transcription.language": self.language is not None and self.language_code is None,
+            "transcription.languages": bool(self.languages) and self.language_code is None,
             "transcription.delay": self.delay is not None,
             "noise_reduction": self.noise_reduction is not None,
             "include": bool(self.include),
@@ -135,7 +135,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.model in _LIVE else Vad()
 
     @property
-    def spoken(self) -> str | None:
+    def language_code(self) -> str | None:
         """The service's code of the language, if the client names exactly one and the model takes it."""
         named = [self.language] if self.language else list(self.languages)
         code = languages.parse(named[0]) if len(named) == 1 else ""

@@ -88,7 +88,7 @@ def test_turn_detection_is_applied(sent: dict[str, Any], vad: Vad | None) -> Non
 def test_language_and_context_are_applied(sent: dict[str, Any], language: str | None, context: str) -> None:
     session = patched(sent)
 
-    assert (language, context) == (session.spoken, setup(session).context)
+    assert (language, context) == (session.language_code, setup(session).context)
 
 
 def test_absent_fields_are_unchanged() -> None:
@@ -187,7 +187,7 @@ def test_the_demo_engine_ignores_context_and_other_languages() -> None:
     local = msgspec.structs.replace(session, engine="moonshine")
     ignored = frozenset({"transcription.language", "transcription.prompt", "transcription.keywords"})
 
-    assert local.spoken is None
+    assert local.language_code is None
     assert ("", ignored) == (setup(local).context, local.ignored)
     assert frozenset() == session.ignored
-    assert "en" == msgspec.structs.replace(local, language="en").spoken
+    assert "en" == msgspec.structs.replace(local, language="en").language_code

@@ -101,7 +101,7 @@ def test_the_later_of_language_and_languages_replaces_the_other(
 ) -> None:
     session = updated(*(inside(transcription=update) for update in updates))
 
-    assert (language, languages, spoken) == (session.language, session.languages, session.spoken)
+    assert (language, languages, spoken) == (session.language, session.languages, session.language_code)
 
 
 @pytest.mark.parametrize("field", ["format", "transcription", "noise_reduction", "turn_detection"])
@@ -191,7 +191,8 @@ def test_a_session_object_sent_back_changes_nothing(dialect: Any, kind: str, sen
     shown = {"model": session.model or session.native, "native": session.native}
 
     same = {
-        name: getattr(session, name) for name in ("format", "vad", "prompt", "keywords", "spoken", "ignored", "live")
+        name: getattr(session, name)
+        for name in ("format", "vad", "prompt", "keywords", "language_code", "ignored", "live")
     }
     assert same == {name: getattr(again, name) for name in same}
     assert shown == {"model": again.model, "native": again.native}
