@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import array
+import math
+from collections.abc import Callable
+
 import pytest
 
 from compat.emulator import sample, sound
@@ -70,6 +74,32 @@ def test_real_speech_is_divided_at_its_pauses() -> None:
     assert 3 <= len(found) / 2 <= 20
     assert isinstance(found[0], SpeechBegan)
     assert found[0].at_ms == pytest.approx(1_200, abs=300)
+
+
+def mixed(audio: bytes, change: Callable[[int, int], float]) -> bytes:
+    """Return the audio with every sample changed. `change` gets its number and its value."""
+    samples = enumerate(memoryview(audio).cast("h"))
+    return array.array("h", [round(change(number, sample)) for number, sample in samples]).tobytes()
+
+
+def test_a_quiet_voice_is_heard() -> None:
+    speech = b"".join(sound.read(sample.path()))[: 32_000 * 6]
+
+    assert marks(changes(mixed(speech, lambda _, sample: sample / 4)))
+
+
+@pytest.mark.parametrize("size", [642, 1_000_000])
+def test_an_offset_and_hum_are_no_speech(size: int) -> None:
+    offset = mixed(AUDIO, lambda _, sample: sample / 2 + 1_500)
+    hum = mixed(AUDIO, lambda number, sample: sample / 2 + 1_500 * math.sin(2 * math.pi * 50 * number / 16_000))
+
+    assert [marks(changes(AUDIO))] * 2 == [marks(changes(offset, size)), marks(changes(hum, size))]
+
+
+def test_a_steady_sound_is_no_speech_after_some_seconds() -> None:
+    fan = mixed(silence(10_000), lambda number, _: 3_000 * math.sin(2 * math.pi * 300 * number / 16_000))
+
+    assert marks(changes(silence(1_000) + fan)) == [SpeechBegan(1_000), SpeechEnded(4_380)]
 
 
 def test_the_end_of_the_audio_ends_the_last_turn() -> None:
