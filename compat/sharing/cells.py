@@ -37,7 +37,7 @@ class Cells:
         return CELLS * SIZE
 
     def read(self, name: str) -> BreakerState:
-        """Return the state of this name. The first time needs the lock too."""
+        """Return the state of this name. The first call for a name needs the lock."""
         return BreakerState(*STATE.unpack_from(self._memory, self._place(name) + DIGEST))
 
     def write(self, name: str, state: BreakerState) -> None:

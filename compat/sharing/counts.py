@@ -1,8 +1,8 @@
-"""Counts in shared memory: for each name, one number of each worker, and since when each worker waits for more.
+"""Counts in shared memory: for each name, the number of each worker, and the time since which it waits for more.
 
-A hash table of fixed size. A name has its row in one bucket. A worker changes its own numbers without the lock of the
-memory, which would cost more than all the rest; making a row needs it. If a bucket is full, a row whose numbers are
-zero is given to the next name.
+This is a hash table of fixed size, in which each name has its row in one bucket. A worker changes its own numbers
+without the lock of the memory, which would cost more than all the rest. Making a row needs the lock. If a bucket is
+full, the next name gets a row whose numbers are zero.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class HttpConnection(asyncio.Protocol):
 
 
 class Exchange(httpx2.AsyncByteStream):
-    """One request and its response, whose body it is.
+    """One request and its response. It is the stream of the response's body.
 
     It leaves the connection with the last byte of the response, so that the connection serves the next request while
     this body is being read. If it ends in any other way, the connection is closed.

@@ -321,7 +321,7 @@ class Peer:
 
     @property
     def _disordered(self) -> bool:
-        """Whether the caller sends more that cannot be put in order than SCTP's window allows."""
+        """Whether the caller has sent more data out of order than SCTP's window allows."""
         sctp = self._sctp
         if sctp is None:
             return False
