@@ -71,7 +71,7 @@ export const WORDS = {
     first: "首字延迟 {ms} 毫秒", settled: "定稿延迟 {ms} 毫秒", unsent: "网络尚未送出最后 {s} 秒", silent: "没有听到语音。", ignored: "未生效：{names}", requestId: "请求编号：", retryAfter: "请在 {s} 秒后重试。",
     translateTo: "译成", voiced: "文字和语音", written: "仅文字", said: "原文", translation: "译文",
     mute: "译音静音", volume: "译音音量", headphones: "请戴耳机，以免麦克风收进译音。",
-    noTranslator: "本服务目前不翻译：引擎只识别语音，在文字前标注语种（如“[es] good morning”），并以嗡鸣声代替译音。在服务器上设置 DASHSCOPE_API_KEY，即由千问 LiveTranslate 翻译。",
+    noTranslator: "本服务目前不翻译：引擎只识别语音，在文字前标注语种（如“[es] good morning”），并以提示音代替译音。在服务器上设置 DASHSCOPE_API_KEY 后，由千问 LiveTranslate 翻译。",
     ownTranslator: "本服务不提供同传：同传由千问 LiveTranslate 完成，而 COMPAT_ENGINE=openai 已将其替换。",
     answeredBy: "模型：{model}", markedBy: "引擎“{engine}”：只标注，不翻译", withVoice: "音色：{voice}", placeholder: "译音为占位音", textOnly: "仅文字",
     translateEmpty: "点“打开麦克风”后说话，译文边说边出。",
