@@ -73,10 +73,11 @@ class Intake:
             kind, found = "a WAV file", wave(io.BytesIO(piece), 0, len(piece))
             if found is not None:
                 if (found.coding, found.rate, found.channels) == (_CODINGS[self.form.encoding], self.form.rate, 1):
+                    self._file = ""
                     return piece[found.data :]
                 coding = found.coding or "compressed samples"
                 channels = "mono" if found.channels == 1 else f"{found.channels} channels"
-                kind = f"a WAV file ({coding}, {found.rate} Hz, {channels})"
+                self._file = kind = f"a WAV file ({coding}, {found.rate} Hz, {channels})"
         elif first:
             self._file = kind = _file(piece)
         if kind:

@@ -82,6 +82,15 @@ def test_a_wav_file_in_another_format_is_refused(form: AudioFormat, beginning: b
     assert intake.position == 0
 
 
+def test_the_rest_of_a_refused_wav_file_is_refused_until_another_begins() -> None:
+    intake = Intake(PCM, 16_000)
+
+    for piece in (wav(16000) + DATA + bytes(100), bytes(100)):
+        with pytest.raises(BadRequest, match="16000 Hz"):
+            intake.parts(piece)
+    assert intake.parts(wav(24000) + DATA + bytes(2)) + intake.parts(bytes(4)) == [bytes(2), bytes(4)]
+
+
 @pytest.mark.parametrize(
     ("beginning", "kind"),
     [
