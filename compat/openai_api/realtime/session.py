@@ -161,6 +161,8 @@ def apply(session: Session, patch: Patch, resolve: Callable[[str], str]) -> Sess
         changes["transcription"] = patch.type == "transcription"
     if patch.model:
         changes["voice_model"] = patch.model
+        if changes.get("transcription", session.transcription):  # only sessions of the type realtime have a model here
+            patch = msgspec.structs.replace(patch, unread={**patch.unread, "model": True})
     if patch.include is not UNSET:
         changes["include"] = _include(patch.include)
     if patch.dashscope is not None:

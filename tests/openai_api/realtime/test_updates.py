@@ -154,6 +154,8 @@ def test_an_update_of_one_field_keeps_the_others(field: str, value: object) -> N
         ([inside(format={"type": "audio/pcmu", "rate": 8000})], set()),
         ([inside(format={"type": "audio/pcmu", "rate": 24000}), inside(format={"type": "audio/pcm"})], set()),
         ([{"dashscope": {"foo": 1, "live_deltas": True}}], {"dashscope.foo"}),
+        ([{"type": "transcription", "model": "fun-asr-realtime"}], {"model"}),
+        ([{"type": "realtime", "model": "gpt-realtime"}], set()),
         ([{"dashscope": {"model": "m", "threshold": 0.2, "silence_duration_ms": 500, "ignored": ["x"]}}], set()),
         ([{"modalities": ["text", "audio"]}], {"modalities"}),
         ([inside(noise_reduction={"type": "far_field"}, transcription={"delay": "low"})],
