@@ -110,23 +110,25 @@ def chosen(base_url: str, local: bool) -> Iterator[str]:
     """Yield the base URL to use: `base_url` or, with `local`, that of a new server on a free port.
 
     The new server has a session of its own, so that Ctrl-C in the terminal does not stop it while requests are running.
+    It ends when its standard input does, also if this process is killed.
     It requires no key: keys in the environment are those of another server's clients.
     """
     if not local:
         yield base_url
         return
     forget_proxies()
-    command = processes.command("serve", "--port", "0")
+    command = processes.command("serve", "--port", "0", "--for-command")
     with tempfile.TemporaryFile("w+") as errors:
         server = subprocess.Popen(  # noqa: S603 - our own program
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=os.environ | {"COMPAT_API_KEYS": "", "COMPAT_API_KEYS_FILE": ""},
+            env=os.environ | {"COMPAT_API_KEYS": "", "COMPAT_API_KEYS_FILE": "", "COMPAT_WEBRTC_PORT": ""},
             start_new_session=True,
         )
+        assert server.stdin is not None  # noqa: S101 - a pipe
         assert server.stdout is not None  # noqa: S101 - a pipe
         try:
             matches = (re.search(r"http://\S+/v1$", line.strip()) for line in server.stdout)
@@ -142,6 +144,7 @@ def chosen(base_url: str, local: bool) -> Iterator[str]:
                 server.wait(timeout=_STOP)
             except subprocess.TimeoutExpired:
                 server.kill()
+            server.stdin.close()
             server.stdout.close()
 
 

@@ -131,6 +131,7 @@ def main(ctx: click.Context) -> None:
 @click.option("--workers", callback=_number, help="Processes that serve, or auto: one for each core.  [default: 1]")
 @click.option("--tls-cert", type=FILE, help="PEM file with the certificate chain: serve https and wss.")
 @click.option("--tls-key", type=FILE, help="PEM file with the certificate's key.")
+@click.option("--for-command", is_flag=True, hidden=True)  # of another command's --local: see running.ends_with_input
 def serve(
     host: str,
     port: int,
@@ -139,8 +140,11 @@ def serve(
     workers: int | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    for_command: bool,
 ) -> None:
     """Serve OpenAI's audio API. Without DASHSCOPE_API_KEY a local engine answers."""
+    if for_command:
+        running.ends_with_input()
     settings = _settings({"COMPAT_ENGINE": engine} if engine else None)
     tls = _certificate(tls_cert, tls_key)
     if host not in LOOPBACK and not (settings.pass_key or settings.api_keys or settings.api_keys_file or insecure):
@@ -172,7 +176,7 @@ def serve(
         _warn()
         serving = Serving(settings.max_connections or files * count, tls_cert, tls_key, insecure)
         settings = fitted(settings, serving.most)
-        sockets = bound(settings, host, demo=serves_locally and host in LOOPBACK, workers=count)
+        sockets = bound(settings, host, demo=serves_locally and host in LOOPBACK and not for_command, workers=count)
         ready = functools.partial(_announce, settings, listener, tls_cert, tls, local, count)
         if supervisor:
             supervisor.until_signal(listener, settings, serving, local, ready)

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
+import sys
+import threading
 from collections.abc import Coroutine
 
 
 def ending() -> list[signal.Signals]:
     """Return the signals that end a command, after its cleanup. `nohup` has SIGHUP ignored."""
     return [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
+
+
+def ends_with_input() -> None:
+    """Send this process SIGTERM when standard input ends. As a pipe from another process, it ends with that process,
+    however that ends."""
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(sys.stdin.fileno(), 4096):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def run(work: Coroutine[object, object, None]) -> None:

@@ -99,6 +99,23 @@ def test_a_server_without_a_key_uses_the_local_engine(workers: tuple[str, ...], 
     assert list(VOCABULARY[:8]) == answer.json()["text"].lower().strip(".").split()
 
 
+def test_a_server_for_a_command_ends_with_it_and_offers_no_calls() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0", "--engine", "tones", "--for-command"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(PYTHONUNBUFFERED="1"),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        base = next(found[0] for line in process.stdout if (found := re.search(r"http://\S+/v1$", line.strip())))
+        calls = httpx2.post(f"{base}/realtime/calls", headers={"content-type": "application/sdp"}, content="v=0")
+        process.stdin.close()
+        process.stdout.read()
+        assert (404, 0) == (calls.status_code, process.wait(timeout=30))
+
+
 @pytest.mark.parametrize(
     ("host", "reached"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("[::1]", "[::1]")]
 )
