@@ -59,13 +59,15 @@ class CheckVocabulary(msgspec.Struct, frozen=True):
 
 class Translate(msgspec.Struct, frozen=True):
     """Translate a sentence with this model in the background, and call `translated` with this `ticket`. `target`: a
-    language's code. `terms` maps phrases to their translations."""
+    language's code. `terms` maps phrases to their translations. `source`: the code of the text's language, if it is
+    known."""
 
     ticket: str
     text: str
     target: str
     model: str
     terms: dict[str, str] = {}
+    source: str | None = None
 
 
 class Hangup(msgspec.Struct, frozen=True):

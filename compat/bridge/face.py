@@ -44,6 +44,10 @@ class Face(Protocol):
         """The settings of a session that translates."""
 
     @property
+    def spoken(self) -> str | None:
+        """The code of the language in which the speech is recognised, if the face knows it."""
+
+    @property
     def fill(self) -> float:
         """Seconds of silence to send to the service when the client stops sending sound."""
 
@@ -73,7 +77,7 @@ class Face(Protocol):
 class RealtimeFace:
     """`/v1/realtime`: the client receives the events of the bridge as they are."""
 
-    translation = None
+    translation = spoken = None
     fill = 0.0
     busy = False
 

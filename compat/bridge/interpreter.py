@@ -67,6 +67,10 @@ class Interpreter:
         )
 
     @property
+    def spoken(self) -> str | None:
+        return None if self._sentences is None else self.session.source
+
+    @property
     def busy(self) -> bool:
         return self._sentences is not None and self._target.busy
 
@@ -172,7 +176,9 @@ class Interpreter:
             if self._sentences is not None:
                 for ticket, sentence in self._sentences.add(text):
                     self._target.begin(ticket)
-                    yield Translate(ticket, sentence, settings.target, settings.native, settings.phrases)
+                    yield Translate(
+                        ticket, sentence, settings.target, settings.native, settings.phrases, settings.written
+                    )
 
     def _spoken(self, pieces: list[tuple[str, str | bytes | None]]) -> Iterator[Action]:
         """Pieces of the translation in order."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET
 
+from compat import languages
 from compat.bridge.actions import CheckVocabulary
 from compat.bridge.outbox import Outbox
 from compat.catalogue import biasing, live
@@ -195,7 +196,10 @@ class Configuration:
     def target(self) -> Target:
         listed = self.session.vocabulary_id or "".join(self._preset.get("vocabulary_id", ())[-1:])
         wanted = target(msgspec.structs.replace(self.session, vocabulary_id=listed))
-        setup = msgspec.structs.replace(wanted.setup, translation=self._outbox.face.translation)
+        face, row = self._outbox.face, live.row(wanted.setup.model)
+        taken = languages.sendable(self.session.engine, row.languages if row.hints else frozenset())
+        spoken = face.spoken if face.spoken in taken else wanted.setup.language
+        setup = msgspec.structs.replace(wanted.setup, translation=face.translation, language=spoken)
         return self.takeable(Target(setup, wanted.joins))
 
     @property

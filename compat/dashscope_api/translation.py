@@ -34,10 +34,13 @@ _SENTENCE = re.compile("[.!?](?=\\s)\\s*|[\u3002\uff01\uff1f\u0964\u104b\u17d4]\
 _SPACE = re.compile(r"\s+")
 
 
-def call(text: str, *, model: str, target: str, terms: Mapping[str, str] | None = None) -> Call:
-    """Return the request to translate `text`. `target` is a code of compat.languages. `terms` maps phrases to their
-    translations; those that the text has are sent, because each costs tokens."""
-    options: dict[str, object] = {"source_lang": "auto", "target_lang": name(target)}
+def call(
+    text: str, *, model: str, target: str, source: str | None = None, terms: Mapping[str, str] | None = None
+) -> Call:
+    """Return the request to translate `text`. `target` and `source` are codes of compat.languages; without `source`,
+    the model detects it. `terms` maps phrases to their translations; those that the text has are sent, because each
+    costs tokens."""
+    options: dict[str, object] = {"source_lang": name(source) if source else "auto", "target_lang": name(target)}
     used = [{"source": source, "target": wanted} for source, wanted in (terms or {}).items() if _has(text, source)]
     if used:
         options["terms"] = used

@@ -15,8 +15,9 @@ from compat.errors import BadRequest, CompatError
 log = logging.getLogger("compat.live")
 VocabularyCheck: TypeAlias = Callable[[str, str, Principal], Awaitable[object]]
 """Raises BadRequest if a stored vocabulary, by its id, does not fit DashScope's model."""
-Translation: TypeAlias = Callable[[str, str, Principal, str, Mapping[str, str]], Awaitable[str]]
-"""Returns a text in another language, given by its code, by a model, with some terms. Raises CompatError."""
+Translation: TypeAlias = Callable[[str, str, Principal, str, Mapping[str, str], str | None], Awaitable[str]]
+"""Returns a text in another language, given by its code, by a model, with some terms and the code of its own language,
+if that is known. Raises CompatError."""
 
 
 PATIENCE = 45.0  # seconds for which a sentence waits for a model that is unavailable
@@ -56,7 +57,9 @@ class Errands:
         until, delay = time.monotonic() + self._patience, self._first_delay
         while True:
             try:
-                return await self._translate(action.text, action.target, principal, action.model, action.terms)
+                return await self._translate(
+                    action.text, action.target, principal, action.model, action.terms, action.source
+                )
             except CompatError as exc:
                 wait = max(delay, exc.retry_after or 0.0)
                 if not exc.retryable or time.monotonic() + wait > until:

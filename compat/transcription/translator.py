@@ -52,9 +52,11 @@ class Translator:
             transcript, text=joined(segment.text for segment in segments), segments=tuple(segments)
         )
 
-    async def sentence(self, text: str, target: str, principal: Principal, model: str, terms: Mapping[str, str]) -> str:
+    async def sentence(
+        self, text: str, target: str, principal: Principal, model: str, terms: Mapping[str, str], source: str | None
+    ) -> str:
         """Translate a sentence of live speech. The timeout is short, because the sentences behind it wait."""
-        return await self.translate(text, target, principal, model, terms, within=LIVE)
+        return await self.translate(text, target, principal, model, terms, source=source, within=LIVE)
 
     async def translate(
         self,
@@ -64,9 +66,10 @@ class Translator:
         model: str = "",
         terms: Mapping[str, str] | None = None,
         *,
+        source: str | None = None,
         within: float | None = None,
     ) -> str:
-        call = translation.call(text, model=model or self._model, target=target, terms=terms)
+        call = translation.call(text, model=model or self._model, target=target, source=source, terms=terms)
         call = msgspec.structs.replace(call, within=within)
         try:
             return translation.text(await self._service.send(call, principal))

@@ -64,6 +64,23 @@ def test_sentences_without_full_stops_are_separated_in_scripts_without_spaces_be
     assert client.text == "สวัสดี ขอบคุณ ลาก่อน"
 
 
+@pytest.mark.parametrize(("language", "heard", "written"), [("de", "de", "de"), ("nl", "", "nl"), ("am", "", None)])
+def test_recognition_and_translation_get_the_language_that_they_know(
+    language: str, heard: str, written: str | None
+) -> None:
+    client = Listening(Service(), TEXT_ONLY)
+    client.connect()
+    client.say(
+        "session.update", session={"audio": {"input": {"transcription": {"model": "any", "language": language}}}}
+    )
+    client.append(silence(600) + word(1) + silence(700))
+    while client.service is not None and client.service.lines:
+        client.perform(client.bridge.from_upstream(client.service.lines.popleft(), client.now))
+
+    assert client.service is not None
+    assert (client.service.language, [each.source for each in client.sentences]) == (heard, [written])
+
+
 def test_a_sentence_has_the_phrases_of_the_settings_in_which_it_began() -> None:
     client = Listening(Service(), TEXT_ONLY)
     client.connect()

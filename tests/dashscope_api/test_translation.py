@@ -30,6 +30,11 @@ def test_the_target_has_qwen_mt_s_name(code: str, name: str) -> None:
     assert json_of(call)["translation_options"] == {"source_lang": "auto", "target_lang": name}
 
 
+def test_a_known_source_is_named() -> None:
+    call = translation.call("Hallo.", model="qwen-mt-flash", target="en", source="de")
+    assert json_of(call)["translation_options"] == {"source_lang": "German", "target_lang": "English"}
+
+
 def test_terms_that_the_text_has_are_sent() -> None:
     terms = {"model studio": "百炼", "river": "河", " ": "空", "": "无"}
     call = translation.call("Model Studio is here.", model="qwen-mt-flash", target="zh", terms=terms)

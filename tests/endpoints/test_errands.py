@@ -19,7 +19,7 @@ from compat.errors import (
     ServiceUnavailable,
 )
 
-SENTENCE = Translate("sentence_1", "Good morning.", "es", "qwen-mt-flash", {"morning": "días"})
+SENTENCE = Translate("sentence_1", "Good morning.", "es", "qwen-mt-flash", {"morning": "días"}, "en")
 AWAY = CircuitOpen("DashScope has failed too often lately (chat).", retry_after=0.001)
 
 
@@ -30,9 +30,9 @@ class Answers:
         self.left = list(refusals)
 
     async def translate(
-        self, text: str, target: str, principal: Principal, model: str, terms: Mapping[str, str]
+        self, text: str, target: str, principal: Principal, model: str, terms: Mapping[str, str], source: str | None
     ) -> str:
-        assert Translate(SENTENCE.ticket, text, target, model, dict(terms)) == SENTENCE
+        assert Translate(SENTENCE.ticket, text, target, model, dict(terms), source) == SENTENCE
         assert principal.key == "sk-own"
         if self.left:
             raise self.left.pop(0)

@@ -108,6 +108,11 @@ class TranslationSession(msgspec.Struct, frozen=True, kw_only=True):
         return languages.parse(named) if named else None
 
     @property
+    def written(self) -> str | None:
+        """The same, if Qwen-MT translates from it."""
+        return self.source if self.source in translators.targets(None) else None
+
+    @property
     def speaks(self) -> str | None:
         """The voice, None for text only."""
         row = translators.find(self.native)
@@ -128,7 +133,7 @@ class TranslationSession(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _takes_source(self) -> bool:
         row = translators.find(self.native)
-        return row is None or not row.nested
+        return self.written is not None if row is None else not row.nested
 
 
 class TranslationInputView(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,6 +138,8 @@ def test_an_update(updates: list[dict[str, Any]], path: str, value: object) -> N
         (OLDEST, sent(transcription={"model": "any", "language": "zh"}), []),
         (NESTED, sent(transcription={"model": "any", "language": "zh"}), ["transcription.language"]),
         (TEXT_ONLY, extended(voice="Ethan", phrases={"a": "b"}), ["dashscope.voice"]),
+        (TEXT_ONLY, sent(transcription={"model": "any", "language": "de"}), []),
+        (TEXT_ONLY, sent(transcription={"model": "any", "language": "am"}), ["transcription.language"]),
     ],
 )
 def test_fields_that_a_model_does_not_take_are_ignored(model: str, update: dict[str, Any], ignored: list[str]) -> None:
