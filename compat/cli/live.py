@@ -22,7 +22,7 @@ from compat.cli.arguments import TextParam
 from compat.cli.captions import Kind, captions
 from compat.cli.interpreting import Languages, VoiceSink, interpret
 from compat.cli.listening import listen
-from compat.cli.report import printable, unread
+from compat.cli.report import decoded_part, printable, unread
 from compat.cli.translated import subtitles
 from compat.cli.voice import Loudspeaker, saved
 
@@ -117,6 +117,8 @@ def live(
             unread()
         except server.failures() as exc:
             fault(server.reason(exc, base))
+    if source not in (None, "-") and not faults and (missing := sound.missing(Path(str(source)))):
+        click.echo(f"{name}: {decoded_part(missing)}", err=True)
     raise SystemExit(1 if faults else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
@@ -45,7 +46,8 @@ def play(
                 except server.failures() as exc:
                     report.finished(piece, "failed", server.reason(exc, base))
                 else:
-                    report.finished(piece, "done", seconds=seconds)
+                    missing = await asyncio.to_thread(sound.missing, piece.source)
+                    report.finished(piece, "done", seconds=seconds, missing=missing)
 
     running.run(all_of_them())
 

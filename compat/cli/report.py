@@ -198,8 +198,7 @@ class Report:
         self._sum_up()
         if missing and not self._lines:
             if "decoded" in missing:
-                part = f"{missing['decoded']:.1f} of {missing['promised']:.1f} s"
-                self._print(f"{piece.name}: {part} could be decoded", "yellow")
+                self._print(f"{piece.name}: {decoded_part(missing)}", "yellow")
             if "finish_reason" in missing:
                 self._print(f"{piece.name}: DashScope did not finish the text ({missing['finish_reason']})", "yellow")
 
@@ -287,6 +286,11 @@ def harmless(text: str) -> str:
     Joiners and direction marks are kept, since some scripts need them.
     """
     return "".join("�" if unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t" else char for char in text)
+
+
+def decoded_part(missing: Mapping[str, float | str]) -> str:
+    """Return a note about a file of which only the seconds `decoded` of those `promised` could be decoded."""
+    return f"{missing['decoded']:.1f} of {missing['promised']:.1f} s could be decoded"
 
 
 def as_json(line: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from compat.config import extras
+from compat.errors import BadAudio
 
 RATE = 24_000
 SECOND = RATE * 2  # bytes
@@ -40,6 +41,19 @@ async def file(queue: asyncio.Queue[bytes], path: Path, *, fast: bool) -> AsyncG
             if not queue.empty():
                 return
             yield piece
+
+
+def missing(path: Path) -> dict[str, float]:
+    """Return the seconds `promised` by a file's header and those `decoded`, if clearly less, and otherwise nothing."""
+    from compat.audio import probe
+
+    try:
+        media = probe.measure(path)
+    except (BadAudio, OSError):
+        return {}
+    if media.promised is None:
+        return {}
+    return {"promised": round(media.promised, 3), "decoded": round(media.duration - media.lost, 3)}
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -106,6 +106,18 @@ def test_a_recording_is_captioned(server: RunningServer, folder: Path) -> None:
     assert (WORDS, {"talk.mp3"}) == (words(" ".join(turn["text"] for turn in turns)), {turn["file"] for turn in turns})
 
 
+def test_a_truncated_recording_is_reported(server: RunningServer, tmp_path: Path) -> None:
+    whole = make("wav", speech(), 24_000, 1, tmp_path / "whole.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+
+    done = [call(server, tmp_path, *start, "cut.wav", "--fast") for start in (("live",), ("transcribe", "--live"))]
+    lines = call(server, tmp_path, "transcribe", "--live", "cut.wav", "--fast", "--force", "--json").stdout.splitlines()
+
+    missing = json.loads(lines[-1])["truncated"]
+    part = f"cut.wav: {missing['decoded']:.1f} of {missing['promised']:.1f} s could be decoded\n"
+    assert [(0, True)] * 2 == [(each.returncode, part in each.stderr.decode()) for each in done]
+
+
 def test_audio_without_speech_succeeds(server: RunningServer, folder: Path) -> None:
     silence, nothing = (call(server, folder, "live", "-", given=given) for given in (PAUSE, b""))
 
