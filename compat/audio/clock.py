@@ -18,6 +18,7 @@ from compat.errors import BadAudio
 LEAST_GAP, _MOST_GAP = 0.1, 3600.0  # seconds
 RECORDERS = ("matroska", "mov,", "flv")  # containers with a timestamp on every packet
 _MOST = 13 * 3600.0  # seconds: DashScope accepts 12 hours; bounds the output of a decompression bomb
+_FRAMES = (120, 240, 480, 512, 576, 960, 1024, 1152, 1536, 1920, 2048, 2880, 4096, 4608, 5760)  # samples
 _BETWEEN = 512  # bytes
 _VARIATION = 4  # of the bit rate
 
@@ -27,19 +28,27 @@ def films(container: InputContainer) -> list[VideoStream]:
     return [video for video in container.streams.video if not video.disposition & Disposition.attached_pic]
 
 
-def pauses(times: Sequence[int], lengths: Sequence[int], base: float, *, padded: bool) -> bool:
+def pauses(times: Sequence[int], lengths: Sequence[int], base: float, rate: int, *, padded: bool) -> bool:
     """Return whether packets begin later than those before them end: one of them by more than LEAST_GAP, or all
-    together, however short each gap is. `base` is the unit of times and lengths, in seconds.
+    together, however short each gap is. `base` is the unit of times and lengths, in seconds; `rate` is the sample rate.
 
-    `padded` means that the length of a packet includes the gap after it. Lengths are rounded to the unit, so the usual
-    one is the average of the steps near the most common one.
+    `padded` means that the length of a packet includes the gap after it. Lengths are rounded down to the unit, so the
+    usual one is that of a codec's frames which is nearest to the average step; it has to be exact to be added up.
     """
     steps = [after - before for before, after in pairwise(times)]
-    common = Counter(steps).most_common(1)[0][0] if steps else 0
-    near = [step for step in steps if abs(step - common) <= 1]
-    usual, late, since = sum(near) / max(1, len(near)), 0.0, 0.0
+    common = Counter(lengths).most_common(1)[0][0] if lengths else 0
+    near = [
+        step
+        for step, length in zip(steps, lengths, strict=False)
+        if abs(length - common) <= 1 and common < 2 * step < 3 * common
+    ]
+    average, late, since = sum(near) / len(near) if near else common, 0.0, 0
+    sizes = [size / rate / base for size in _FRAMES] if rate and base else []
+    usual = min(
+        [size for size in sizes if abs(size - average) < 1], key=lambda size: abs(size - average), default=average
+    )
     for step, length in zip(steps, lengths, strict=False):
-        real = usual if abs(length - common) <= 1 or (padded and length > usual) else length + 0.5
+        real = usual if abs(length - common) <= 1 or (padded and length > usual) else length + 1
         late, since = late + step - real, since + max(0, step)
         if late * base > LEAST_GAP + DRIFT * since * base:
             return True

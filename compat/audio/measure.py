@@ -288,7 +288,8 @@ def _paused(path: Path) -> bool:
             if packet.pts is not None and packet.duration is not None:
                 times.append(packet.pts)
                 lengths.append(packet.duration)
-        return pauses(times, lengths, float(track.stream.time_base or 0), padded=name.startswith("mov,"))
+        base, rate = float(track.stream.time_base or 0), track.stream.codec_context.sample_rate
+        return pauses(times, lengths, base, rate, padded=name.startswith("mov,"))
 
 
 def _decoded(path: Path, counted: float) -> _Length:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ import av
 import pytest
 from av.audio.stream import AudioStream
 
+from compat.audio.clock import pauses
 from compat.audio.decode import pcm
 from compat.audio.probe import header, measure
 from compat.emulator import sound
@@ -190,6 +192,19 @@ def test_a_jump_of_an_hour_is_neither_silence_nor_missing_audio(tmp_path: Path, 
     assert media.duration == pytest.approx(2.24, abs=0.1)
     assert media.promised is None
     assert [word.text for word in WORDS] == [word for word, _ in heard(path)]
+
+
+@pytest.mark.parametrize(
+    ("drift", "jitter", "lost", "paused"),
+    [(1.0, 0, 0, False), (1.0001, 9, 0, False), (0.9995, 9, 0, False), (1.0004, 9, 0, True), (1.0, 9, 100, True)],
+)
+def test_clocks_of_devices_may_differ(drift: float, jitter: int, lost: int, paused: bool) -> None:
+    """A quarter of an hour in packets of 1024 samples, with timestamps and durations in milliseconds."""
+    chance = random.Random(3)  # noqa: S311 - no secret
+    ideal = [number * 1024 / 44.1 * drift for number in range(39_000) if not (lost and number % 1000 < lost // 100)]
+    times = [round(time + chance.randint(-jitter, jitter)) for time in ideal]
+
+    assert pauses(times, [23] * len(times), 0.001, 44_100, padded=False) is paused
 
 
 @pytest.mark.parametrize(
