@@ -43,11 +43,12 @@ class Patched:
         with self._path.open("rb") as file:
             file.seek(self._at)
             data = bytearray(file.read(max(0, min(size, self._place.end - self._at))))
+        end = self._at + len(data)
         for place, patch in self._patches.items():
-            for number, byte in enumerate(patch, place - self._at):
-                if 0 <= number < len(data):
-                    data[number] = byte
-        self._at += len(data)
+            first, last = max(place, self._at), min(place + len(patch), end)
+            if first < last:
+                data[first - self._at : last - self._at] = patch[first - place : last - place]
+        self._at = end
         return bytes(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:

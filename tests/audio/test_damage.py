@@ -138,8 +138,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("picture", [False, True])
+@pytest.mark.parametrize(("damage", "picture"), [*((damage, False) for damage in DAMAGE), ("hole", True)])
 def test_fragments_after_a_damaged_one_are_read(tmp_path: Path, damage: str, picture: bool) -> None:
     path, (at, other) = tmp_path / "odd", DAMAGE[damage]
     recipe = Recipe(".mp4", "mp4", "aac", AAC, muxing=FRAGMENTS, picture=picture)
@@ -161,7 +160,7 @@ def test_fragments_after_a_damaged_one_are_read(tmp_path: Path, damage: str, pic
         assert 8 < media.decoded < 11.5
 
 
-@pytest.mark.parametrize(("begin", "end"), [(50, 80), (70, 75), (45, 55), (10, 20)])
+@pytest.mark.parametrize(("begin", "end"), [(50, 80), (10, 20)])
 @pytest.mark.parametrize("name", ["webm", "mkv"])
 def test_words_after_missing_bytes_keep_their_times(tmp_path: Path, name: str, begin: int, end: int) -> None:
     path = tmp_path / "odd"
@@ -181,9 +180,7 @@ def test_words_after_missing_bytes_keep_their_times(tmp_path: Path, name: str, b
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("mp3", zeros), ("mp3", rubbish), ("alac", zeros), ("opus", zeros), ("avi", zeros), ("avi", rubbish),
-        ("ogg-opus", cut), ("ogg-flac", cut),
-        ("ogg-flac", zeros), ("ogg-flac", rubbish),
+        ("mp3", zeros), ("alac", zeros), ("opus", zeros), ("avi", zeros), ("ogg-opus", cut), ("ogg-flac", rubbish),
     ],
 )  # fmt: skip
 def test_a_hole_in_a_long_file_is_reported_or_becomes_silence(tmp_path: Path, name: str, damage: object) -> None:

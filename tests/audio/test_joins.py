@@ -136,12 +136,11 @@ def test_fragments_before_or_after_an_mp4_without(tmp_path: Path, order: tuple[s
 
 
 @pytest.mark.parametrize(("muxer", "suffix"), [("adts", "aac"), ("latm", "latm"), ("mpegts", "ts")])
-@pytest.mark.parametrize("rates", [(16_000, 48_000), (48_000, 16_000)])
-def test_the_length_of_aac_at_two_sample_rates(tmp_path: Path, muxer: str, suffix: str, rates: tuple[int, int]) -> None:
+def test_the_length_of_aac_at_two_sample_rates(tmp_path: Path, muxer: str, suffix: str) -> None:
     """FFmpeg's packets all have the first rate."""
     path = tmp_path / "joined"
     recipe, data = Recipe(f".{suffix}", muxer, "aac", {"b": "32k"}), b""
-    for rate in rates:
+    for rate in (16_000, 48_000):
         write(recipe, bytes(2 * 32 * rate), rate, 1, str(path))
         data += path.read_bytes()
     path.write_bytes(data)
