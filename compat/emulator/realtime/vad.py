@@ -19,6 +19,7 @@ from compat.emulator.sound import BYTES_PER_MS
 
 HOP_MS: Final = 20
 PREFIX_MS: Final = 300  # kept from before the first loud hop, for a soft beginning
+_QUIET_PREFIX_MS: Final = 700  # the same for a quiet voice, whose first syllables may be too soft to be noticed
 _HOP: Final = HOP_MS * BYTES_PER_MS
 _ONSET: Final = 2  # loud hops in a row
 _SOFT_ONSET: Final = 5  # hops in a row of a quiet voice
@@ -59,7 +60,7 @@ class Vad:
         self._level = 32_768 * 10 ** ((-34 + 14 * threshold) / 20)
         self._silence = silence_ms // HOP_MS
         self._held = b""
-        self._before: deque[bytes] = deque(maxlen=PREFIX_MS // HOP_MS + _ONSET)
+        self._before: deque[bytes] = deque(maxlen=_QUIET_PREFIX_MS // HOP_MS + _ONSET)
         self._hops = 0
         self._speaking = False
         self._run = 0  # hops of a voice before a turn, without one within it
@@ -119,9 +120,11 @@ class Vad:
         return voice
 
     def _start(self) -> Iterator[VadChange]:
+        loud = self._loud_run == _ONSET
         self._speaking, self._run, self._loud_run = True, 0, 0
         yield SpeechBegan((self._hops - _ONSET) * HOP_MS)
-        yield SpeechAudio(b"".join(self._before))
+        prefix = PREFIX_MS if loud else _QUIET_PREFIX_MS
+        yield SpeechAudio(b"".join(list(self._before)[-(prefix // HOP_MS + _ONSET) :]))
         self._before.clear()
 
     def _stop(self) -> SpeechEnded:
