@@ -205,7 +205,7 @@ class CallerSide:
         if isinstance(event, translating.TranslationClose):
             self.leaving = True
             return
-        self._outbox.face.update(event.session)
+        self._outbox.face.update(event.session, self._intake.position * 1000 // TICKS)
         self._config.tell()
         self._retarget()
 

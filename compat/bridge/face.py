@@ -58,8 +58,9 @@ class Face(Protocol):
     def decode(self, raw: str | bytes) -> ClientEvent:
         """Decode one text frame of the client. Raises UnreadableEvent."""
 
-    def update(self, patch: TranslationPatch) -> None:
-        """Change the settings of a session that translates. Raises CompatError; nothing is changed then."""
+    def update(self, patch: TranslationPatch, at_ms: int) -> None:
+        """Change the settings of a session that translates. `at_ms`: how much audio came before. Raises CompatError;
+        nothing is changed then."""
 
     def revert(self) -> bool:
         """Undo the last `update`, which the service refuses. False if there was none."""
@@ -83,7 +84,7 @@ class RealtimeFace:
 
     decode = staticmethod(theirs.decode)
 
-    def update(self, patch: TranslationPatch) -> None:
+    def update(self, patch: TranslationPatch, at_ms: int) -> None:
         """Never called: these sessions have no such event."""
 
     def revert(self) -> bool:

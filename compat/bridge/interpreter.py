@@ -7,6 +7,7 @@ the part after that is said.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import pybase64
@@ -24,6 +25,10 @@ from compat.openai_api.translations import server_events as ours
 from compat.openai_api.translations.session import TranslationPatch, TranslationSession, apply, view
 from compat.text import gap, rest
 
+_SOONER = 1000
+"""Milliseconds by which the reported start of a sentence may be before the true one."""
+_CHANGES = 64
+"""Changes of the settings that are remembered for sentences that are not reported yet."""
 _LATE = ServiceTimedOut("A sentence was not translated before the session ended.")
 
 
@@ -39,6 +44,8 @@ class Interpreter:
     ) -> None:
         self.session = session
         self._before: TranslationSession | None = None
+        self._changes = deque[tuple[int, TranslationSession]](maxlen=_CHANGES)
+        """When the settings changed, in milliseconds of audio, and what they were before."""
         self._open: set[str] = set()
         self._closed = False
         self._ids = ids
@@ -76,12 +83,15 @@ class Interpreter:
 
     decode = staticmethod(client_events.decode)
 
-    def update(self, patch: TranslationPatch) -> None:
+    def update(self, patch: TranslationPatch, at_ms: int) -> None:
         self.session, self._before = apply(self.session, patch), self.session
+        self._changes.append((at_ms, self._before))
 
     def revert(self) -> bool:
         if self._before is None:
             return False
+        if self._changes and self._changes[-1][1] is self._before:
+            self._changes.pop()
         self.session, self._before = self._before, None
         return True
 
@@ -91,7 +101,10 @@ class Interpreter:
                 return []  # the client knows it: the last item failed for the reason that ends the session
             case realtime.SessionCreated() | realtime.SessionUpdated() | realtime.Error():
                 return [self._to_client(self._shown(event))]
-            case realtime.SpeechStarted(item_id=item) | realtime.Committed(item_id=item):
+            case realtime.SpeechStarted(item_id=item, audio_start_ms=start):
+                self._begin(item, start)
+                return []
+            case realtime.Committed(item_id=item):
                 self._begin(item)
                 return []
             case SourceDelta(item_id=item, new=text, done=done):
@@ -142,11 +155,14 @@ class Interpreter:
     def _remainder(self, item: str, text: str) -> str:
         return rest(self._said.pop(item, ""), text)
 
-    def _begin(self, item: str) -> None:
+    def _begin(self, item: str, start_ms: int | None = None) -> None:
+        """A sentence has the settings at its place in the audio, which may be sent faster than it is recognised."""
         if item in self._open:
             return
         self._open.add(item)
-        self._settings[item] = self.session
+        while self._changes and (start_ms is None or self._changes[0][0] <= start_ms + _SOONER):
+            self._changes.popleft()
+        self._settings[item] = self._changes[0][1] if self._changes else self.session
         self._source.begin(item)
         if self._sentences is None:
             self._target.begin(item)

@@ -81,6 +81,18 @@ def test_recognition_and_translation_get_the_language_that_they_know(
     assert (client.service.language, [each.source for each in client.sentences]) == (heard, [written])
 
 
+def test_sentences_sent_faster_than_they_are_recognised_have_the_settings_at_their_place() -> None:
+    client = Listening(Service(), TEXT_ONLY)
+    client.connect()
+    for language in ("es", "fr", "de"):
+        client.append(silence(600) + word(1) + silence(1200))
+        client.say("session.update", session={"audio": {"output": {"language": language}}})
+    while client.service is not None and client.service.lines:
+        client.perform(client.bridge.from_upstream(client.service.lines.popleft(), client.now))
+
+    assert [each.target for each in client.sentences] == ["en", "es", "fr"]
+
+
 def test_a_sentence_has_the_phrases_of_the_settings_in_which_it_began() -> None:
     client = Listening(Service(), TEXT_ONLY)
     client.connect()
