@@ -247,7 +247,7 @@ def _end(track: Track, stated: float) -> float | None:
 def _counted_duration(path: Path, stated: float) -> tuple[float, bool]:
     """Return the total duration of all packets, without decoding them, and whether anything was suspect."""
     with opened(path) as track:
-        clock, size, odd, rates = track.clock(), 0, False, set()
+        clock, size, odd, rates = track.clock(), 0, bool(track.place.mended), set()
         base = float(track.stream.time_base or 0)
         for packet in track.packets():
             size += packet.size

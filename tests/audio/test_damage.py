@@ -197,3 +197,15 @@ def test_a_hole_in_a_long_file_is_reported_or_becomes_silence(tmp_path: Path, na
     else:
         assert media.promised == pytest.approx(62, abs=0.3)
         assert media.decoded == pytest.approx(62 * 0.9, abs=2)
+
+
+def test_bytes_between_fragments_with_absolute_offsets_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "odd"
+    options = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "1000000"}
+    whole = written(Recipe(".mp4", "mp4", "aac", AAC, muxing=options), 62, 1, path)
+    path.write_bytes(whole[: len(whole) // 3] + bytes(range(200)) * 5 + whole[len(whole) // 3 :])
+
+    media = measured(path)
+
+    assert media.promised == pytest.approx(62, abs=0.3)
+    assert media.decoded < 55
