@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import os
 import ssl
@@ -83,8 +82,8 @@ OTHERS = {"beta of 1.x": first_generation, "newest": newest, "node": node, "node
 @pytest.mark.parametrize(
     ("turns", "client"),
     [
-        *itertools.product(["vad", "commits"], ["ga", "ga-sync", "beta", "beta of 1.x", "node"]),
-        ("vad", "newest"),
+        *(("vad", client) for client in ("ga", "ga-sync", "beta", "beta of 1.x", "node", "newest")),
+        ("commits", "ga"),
         ("commits", "node 7"),
     ],
 )
@@ -100,8 +99,7 @@ def test_every_official_client_gets_the_transcript(
     assert errors(" ".join(received), uploaded) <= 0.12
 
 
-@pytest.mark.parametrize("turns", ["vad", "commits"])
-@pytest.mark.parametrize("client", ["ga", "beta", "node"])
+@pytest.mark.parametrize(("turns", "client"), [("vad", "ga"), ("commits", "beta"), ("commits", "node")])
 def test_every_official_client_transcribes_with_every_run_task_model(
     tls: tuple[Path, Path], tmp_path: Path, client: str, turns: str
 ) -> None:
