@@ -8,6 +8,7 @@ from tests.bridge.service import silence, word
 from tests.bridge.translating import FLAT, NESTED, Listening, TranslateService
 
 WHISPER = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+THREE_TURNS = silence(600) + b"".join(word(number) + silence(700) for number in (1001, 1002, 1003))
 GERMAN = {"audio": {"output": {"language": "de"}}}
 models = pytest.mark.parametrize("model", [FLAT, NESTED])
 spoken = pytest.mark.parametrize("heard", [True, False])
@@ -47,7 +48,7 @@ def test_a_break_repeats_short_turns_that_were_spoken_while_the_first_was_transl
     if heard:
         client.say("session.update", session=WHISPER)
     client.connect()
-    client.append(silence(600) + b"".join(word(number) + silence(700) for number in (1001, 1002, 1003)))
+    client.append(THREE_TURNS)
     for translated in ("es1001", "es1001 es1002"):
         while client.text != translated or '"response.done"' not in client.delivered:
             assert client.deliver()
@@ -64,7 +65,7 @@ def test_a_break_repeats_short_turns_that_were_spoken_while_the_first_was_transl
 def test_a_turn_may_begin_before_the_first_has_its_result(model: str, place: int) -> None:
     client = Listening(TranslateService(model=model, speech=False, late=1), model, language="es")
     client.connect()
-    client.append(silence(600) + b"".join(word(number) + silence(700) for number in (1001, 1002, 1003)))
+    client.append(THREE_TURNS)
     for _ in range(place):
         client.deliver()
     client.cut()
