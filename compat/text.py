@@ -46,8 +46,8 @@ def space(before: str, after: str) -> str:
 
 
 def gap(before: str, after: str) -> str:
-    """Return the separator of two sentences: as `space`, and a space if either is in a script that has spaces between
-    sentences only."""
+    """Return the separator of two sentences: that of `space`, or a space if the script of either separates
+    sentences but not words."""
     touching = bool(before and after) and not (before[-1].isspace() or after[0].isspace() or _LEADING.match(after))
     phrased = touching and (_PHRASED.match(before[-1]) or _PHRASED.match(after[0]))
     return " " if phrased else space(before, after)

@@ -289,7 +289,7 @@ def harmless(text: str) -> str:
 
 
 def decoded_part(missing: Mapping[str, float | str]) -> str:
-    """Return a note about a file of which only the seconds `decoded` of those `promised` could be decoded."""
+    """Return a note that only `decoded` of the `promised` seconds in a file's header could be decoded."""
     return f"{missing['decoded']:.1f} of {missing['promised']:.1f} s could be decoded"
 
 

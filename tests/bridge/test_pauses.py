@@ -28,6 +28,12 @@ def between_turns(model: str, *, heard: bool) -> Listening:
     return client
 
 
+def check_three_turns(client: Listening) -> None:
+    client.settle()
+    assert client.text == "es1001 es1002 es1003"
+    client.check()
+
+
 @models
 @spoken
 def test_a_break_repeats_the_turn_that_is_spoken(model: str, heard: bool) -> None:
@@ -54,10 +60,7 @@ def test_a_break_repeats_short_turns_that_were_spoken_while_the_first_was_transl
             assert client.deliver()
         client.cut()
         client.connect()
-    client.settle()
-
-    assert client.text == "es1001 es1002 es1003"
-    client.check()
+    check_three_turns(client)
 
 
 @models
@@ -70,10 +73,7 @@ def test_a_turn_may_begin_before_the_first_has_its_result(model: str, place: int
         client.deliver()
     client.cut()
     client.connect()
-    client.settle()
-
-    assert client.text == "es1001 es1002 es1003"
-    client.check()
+    check_three_turns(client)
 
 
 @models
